@@ -1,0 +1,133 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The module map, bottom to top. A target may import what stands above it in this file, never what
+// stands below; `Tests/PackageTests` checks that the runtime products reach neither HDF5 nor the calibrator.
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+#if os(Linux)
+let hdf5PackageName = "hdf5-serial"  // the exact flavour: Debian's plain "hdf5" is an alternatives link
+#else
+let hdf5PackageName = "hdf5"
+#endif
+
+let applePlatforms: [Platform] = [.macOS, .iOS]
+
+let package = Package(
+    name: "vernier",
+    platforms: [.macOS(.v15), .iOS(.v18)],
+    products: [
+        // What users ship: load a profile, check that it fits, generate. No HDF5, no calibrator.
+        .library(name: "VernierRuntime", targets: ["KVCacheRuntime", "ModelFamilies", "Generation"]),
+        // What users calibrate and compile with.
+        .library(name: "VernierCalibration", targets: ["Calibration", "StatisticsFile", "ProfileCompiler"]),
+        .executable(name: "vernier", targets: ["vernier"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+    ],
+    targets: [
+        // System libraries and the C faces over them.
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(
+            name: "CHDF5", pkgConfig: hdf5PackageName, providers: [.apt(["libhdf5-dev"]), .brew(["hdf5"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
+        .systemLibrary(
+            name: "CSentencePieceLibrary", pkgConfig: "sentencepiece",
+            providers: [.apt(["libsentencepiece-dev"]), .brew(["sentencepiece"])]),
+        .target(
+            name: "CKernels",
+            dependencies: [.target(name: "COpenBLAS", condition: .when(platforms: [.linux]))],
+            cSettings: [.define("ACCELERATE_NEW_LAPACK", .when(platforms: applePlatforms))],
+            linkerSettings: [.linkedFramework("Accelerate", .when(platforms: applePlatforms))]),
+        .target(name: "CHDF5Shim", dependencies: ["CHDF5"]),
+        .target(name: "CPNGShim", dependencies: ["CPNG"]),
+        .target(name: "CSentencePiece", dependencies: ["CSentencePieceLibrary"]),
+
+        // Errors, strict JSON, digests, files. Everything may import it.
+        .target(
+            name: "VernierCore", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
+
+        // The runtime: what users ship.
+        .target(name: "TensorKernels", dependencies: ["VernierCore", "CKernels"], swiftSettings: strict),
+        .target(name: "ProfileFormat", dependencies: ["VernierCore"], swiftSettings: strict),
+        .target(name: "Checkpoints", dependencies: ["VernierCore", "ProfileFormat"], swiftSettings: strict),
+        .target(
+            name: "KVCacheRuntime", dependencies: ["VernierCore", "TensorKernels", "ProfileFormat"],
+            swiftSettings: strict),
+        .target(
+            name: "ModelFamilies",
+            dependencies: ["VernierCore", "TensorKernels", "ProfileFormat", "Checkpoints", "KVCacheRuntime"],
+            swiftSettings: strict),
+        .target(
+            name: "TextEncoding",
+            dependencies: ["VernierCore", "TensorKernels", "Checkpoints", "CSentencePiece"],
+            swiftSettings: strict),
+        .target(
+            name: "Generation",
+            dependencies: [
+                "VernierCore", "TensorKernels", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies",
+                "TextEncoding",
+            ], swiftSettings: strict),
+
+        // Calibration and compilation.
+        .target(name: "CalibrationStatistics", dependencies: ["VernierCore", "ProfileFormat"], swiftSettings: strict),
+        .target(
+            name: "StatisticsFile", dependencies: ["VernierCore", "ProfileFormat", "CalibrationStatistics", "CHDF5Shim"],
+            swiftSettings: strict),
+        .target(
+            name: "ProfileCompiler", dependencies: ["VernierCore", "ProfileFormat", "CalibrationStatistics"],
+            swiftSettings: strict),
+        .target(
+            name: "Calibration",
+            dependencies: [
+                "VernierCore", "ProfileFormat", "TensorKernels", "KVCacheRuntime", "ModelFamilies", "Generation",
+                "CalibrationStatistics", "StatisticsFile",
+            ], swiftSettings: strict),
+
+        // Proof and command line.
+        .target(
+            name: "Evaluation",
+            dependencies: [
+                "VernierCore", "ProfileFormat", "TensorKernels", "KVCacheRuntime", "ModelFamilies", "Generation",
+                "CPNGShim",
+            ], swiftSettings: strict),
+        .executableTarget(
+            name: "vernier",
+            dependencies: [
+                "VernierCore", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies", "Generation",
+                "CalibrationStatistics", "StatisticsFile", "ProfileCompiler", "Calibration", "Evaluation",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: strict),
+
+        // Tests: one target a module, and what they share.
+        .target(
+            name: "TestSupport", dependencies: ["VernierCore", "Checkpoints"], path: "Tests/TestSupport",
+            swiftSettings: strict),
+        .testTarget(name: "PackageTests"),
+        .testTarget(name: "VernierCoreTests", dependencies: ["VernierCore", "TestSupport"]),
+        .testTarget(name: "TensorKernelsTests", dependencies: ["TensorKernels", "TestSupport"]),
+        .testTarget(name: "ProfileFormatTests", dependencies: ["ProfileFormat", "TestSupport"]),
+        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
+        .testTarget(name: "KVCacheRuntimeTests", dependencies: ["KVCacheRuntime", "TestSupport"]),
+        .testTarget(
+            name: "ModelFamiliesTests", dependencies: ["ModelFamilies", "Generation", "TestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(name: "TextEncodingTests", dependencies: ["TextEncoding", "TestSupport"]),
+        .testTarget(name: "StatisticsFileTests", dependencies: ["StatisticsFile", "TestSupport"]),
+        .testTarget(name: "ProfileCompilerTests", dependencies: ["ProfileCompiler", "TestSupport"]),
+        .testTarget(
+            name: "CalibrationTests", dependencies: ["Calibration", "ProfileCompiler", "TestSupport"]),
+        .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "TestSupport"], exclude: ["Fixtures"]),
+        .testTarget(name: "CommandLineTests", dependencies: ["vernier", "TestSupport"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
+)

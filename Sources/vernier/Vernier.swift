@@ -1,0 +1,1 @@
+@main struct Vernier { static func main() {} }
