@@ -1,0 +1,40 @@
+import VernierCore
+
+/// A safetensors file, mapped into memory: opening reads only the header, tensors are paged in when they are used.
+public final class SafetensorsFile: TensorSource {
+    /// The file's name without its folders.
+    public let sourceName: String
+    /// The file's path as given.
+    public let path: String
+    /// The free texts of the header's `__metadata__`; empty if there are none.
+    public let metadata: [String: String]
+    /// All tensors by name. A view keeps the map alive, also beyond the life of this object.
+    public let tensors: [String: TensorView]
+    public let tensorNames: [String]
+
+    /// Opens the file and checks its header completely; see <doc:ModelDirectory> for where such files stand.
+    ///
+    /// The checks: header within the file and below 100 MB, known element types, sizes equal to shape times element
+    /// size without overflow, tensors tiling the file without holes and overlaps, distinct names, no unknown members.
+    /// The tensors' content is not read.
+    ///
+    /// Throws ``VernierError/Code/fileAccess`` or ``VernierError/Code/malformedFile``.
+    public init(path: String) throws {
+        let file = try MappedFile(path: path)
+        let header = try SafetensorsHeader(file.bytes, name: file.name)
+        let data = UnsafeRawBufferPointer(rebasing: file.bytes[header.dataStart...])
+        var tensors = [String: TensorView](minimumCapacity: header.entries.count)
+        for entry in header.entries {
+            tensors[entry.name] = TensorView(
+                name: entry.name, source: file.name, elementType: entry.elementType, shape: entry.shape,
+                bytes: UnsafeRawBufferPointer(rebasing: data[entry.offsets]), owner: file)
+        }
+        self.sourceName = file.name
+        self.path = path
+        self.metadata = header.metadata
+        self.tensors = tensors
+        self.tensorNames = tensors.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    public func tensor(_ name: String) -> TensorView? { tensors[name] }
+}

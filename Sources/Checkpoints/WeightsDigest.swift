@@ -1,0 +1,21 @@
+import VernierCore
+
+/// The SHA-256 digest of all tensors of a source, in hexadecimal: equal weights under equal names give equal digests,
+/// however they are spread over files.
+///
+/// Digested per tensor, in ascending order of the names' UTF-8 bytes: name, element type, shape as decimal numbers
+/// with commas (each followed by a zero byte), then the stored bytes. A file with other metadata or another order of
+/// tensors has the same digest; the same numbers stored in another type have not.
+///
+/// - Complexity: reads all weights once.
+public func weightsDigest(of source: some TensorSource) throws -> String {
+    var digest = Digest()
+    for name in source.tensorNames {
+        let tensor = try source.view(name)
+        digest.update(field: name)
+        digest.update(field: tensor.elementType.name)
+        digest.update(field: tensor.shape.map(String.init).joined(separator: ","))
+        digest.update(tensor.bytes)
+    }
+    return digest.finalise()
+}
