@@ -1,1 +1,81 @@
+// Numeric kernels of Vernier, in C so that each instruction set is compiled by attribute and chosen at run time.
+//
+// Legend: M rows (tokens), K reduction width, N output width, S history slots, D head width.
+// All arrays are float32 unless said otherwise. Every output element is accumulated in one fixed order (ascending k,
+// fused multiply-add), whatever M, the thread count or the instruction set: results are bit-identical across all paths.
 #pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+// ---- Instruction sets ------------------------------------------------------------------------------------------
+// 0 plain C, 1 AVX2 + FMA, 2 AVX-512. The best the CPU has, or what VERNIER_KERNELS=plain|avx2|avx512 asks for.
+int vk_isa(void);
+int vk_isa_best(void);
+void vk_isa_force(int isa);  // for tests; isa <= vk_isa_best()
+
+// ---- Thread pool -----------------------------------------------------------------------------------------------
+typedef void (*vk_task)(void *context, long part);
+int vk_thread_count(void);         // VERNIER_THREADS, or the number of online cores
+void vk_thread_count_set(int count);
+// Runs task(context, 0 ..< parts) on the pool, the caller included; returns when all parts are done. Not reentrant:
+// a call from inside a task runs serially.
+void vk_parallel(long parts, vk_task task __attribute__((swift_attr("@Sendable"))), void *context);
+
+// ---- Matrix product --------------------------------------------------------------------------------------------
+enum { VK_PANEL = 32 };
+static inline size_t vk_packed_count(long n, long k) { return (size_t)((n + VK_PANEL - 1) / VK_PANEL) * VK_PANEL * (size_t)k; }
+// W [N, K] (row stride ldw) -> panels P[N/32][K][32], zero padded.
+void vk_pack(const float *w, long ldw, long n, long k, float *panels);
+// W^T [K, N] (row stride ldw) -> the same panels.
+void vk_pack_transposed(const float *wt, long ldw, long n, long k, float *panels);
+// C [M, N] = A [M, K] * W^T + bias for panels first ..< last (bias NULL: none). Row strides lda, ldc.
+void vk_gemm(const float *a, long lda, long m, long k, const float *panels, long n, const float *bias, float *c,
+             long ldc, long first_panel, long last_panel);
+// The same product through the system's BLAS (OpenBLAS, Accelerate), W as stored [N, K]; bits may differ.
+void vk_gemm_blas(const float *a, long lda, long m, long k, const float *w, long n, const float *bias, float *c, long ldc);
+
+// ---- Rows and elements -----------------------------------------------------------------------------------------
+// y = (x - mean) / sqrt(var + eps) * w + b per row of C values; w, b may be NULL (1, 0).
+void vk_layer_norm(const float *x, long rows, long c, float eps, const float *w, const float *b, float *y);
+// y = LN(x) * (1 + scale) + shift (adaptive LayerNorm).
+void vk_layer_norm_modulated(const float *x, long rows, long c, float eps, const float *scale, const float *shift, float *y);
+void vk_rms_norm(const float *x, long rows, long c, float eps, const float *w, float *y);
+void vk_gelu_tanh(float *x, long count);
+void vk_silu(const float *x, long count, float *y);
+void vk_softmax_rows(float *x, long rows, long c);
+// x += gamma * y per row; gamma [C] or NULL (1).
+void vk_add_gated(float *x, const float *y, const float *gamma, long rows, long c);
+void vk_multiply(float *x, const float *y, long count);
+// x /= max(norm2(x), 1e-12) * (1 / factor), rows of D at stride ld, in place.
+void vk_l2_normalise(float *x, long rows, long d, long ld, float factor);
+// Rotates adjacent pairs: out[2i] = cos a - sin b ..., tables [rows, D/2].
+void vk_rope(float *x, long rows, long d, const float *cosines, const float *sines);
+// Group norm over pixels, channels last: x [P, C], groups of C/groups channels; then SiLU if silu != 0.
+void vk_group_norm(const float *x, long pixels, long c, long groups, float eps, const float *w, const float *b, int silu, float *y);
+// Rows first ..< last of the 3x3 (zero padding 1) patch matrix of x [h, w, C] -> [rows, 9C], order (ky, kx, c).
+void vk_patches3x3(const float *x, long h, long w, long c, long first, long last, float *patches);
+int vk_all_finite(const float *x, long count);
+
+// ---- Attention -------------------------------------------------------------------------------------------------
+// One head of one sequence: softmax(q K^T + bias) V over two segments, history slots then the current map.
+typedef struct {
+  const float *q;                   // [queries, D], already scaled
+  long queries, d;
+  const float *history_k, *history_v;  // [history, D]
+  const float *history_bias;        // [history] logit bias of each slot, or NULL
+  long history;
+  const float *current_k, *current_v;  // [current, D]
+  long current;
+  float *out;                       // row r at out + r * out_stride
+  long out_stride;
+  // What to measure; every pointer may be NULL. Sums over queries (each times its row weight).
+  const float *row_weight;          // [queries], NULL = 1
+  double *column_mass;              // [history + current]
+  const int32_t *top_counts;        // ascending
+  long top_count_count;
+  double *top_mass;                 // [top_count_count]: sum of the largest history probabilities
+  double *entropy;                  // 1 value, nats
+  float *probabilities;             // [queries, history + current]
+} vk_attention;
+size_t vk_attention_scratch_count(long queries, long d, long history, long current);  // floats
+void vk_attention_run(const vk_attention *args, float *scratch);

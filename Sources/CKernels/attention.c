@@ -1,0 +1,115 @@
+// Attention of one head over two segments: the retained history (slots, each with an optional fixed logit bias) and
+// the current map. Works on tiles of TILE query rows; a tile of scores is all that is ever held.
+#include "CKernels.h"
+#include "rows.h"
+#include <string.h>
+
+enum { TILE = 12 };
+
+static size_t rounded(long count) { return ((size_t)count + 15) & ~(size_t)15; }
+static long panels_of(long n) { return (n + VK_PANEL - 1) / VK_PANEL; }
+
+size_t vk_attention_scratch_count(long queries, long d, long history, long current) {
+  (void)queries;
+  long total = history + current;
+  return rounded((long)vk_packed_count(total, d)) + rounded((long)vk_packed_count(d, total)) + rounded((long)TILE * total) +
+         rounded(history);
+}
+
+// K rows of both segments as one set of panels of 32 keys: P[key / 32][d][key % 32].
+static void pack_keys(const vk_attention *a, float *panels) {
+  long total = a->history + a->current, d = a->d;
+  for (long p = 0; p < panels_of(total); p++) {
+    float *panel = panels + (size_t)p * VK_PANEL * d;
+    for (long j = 0; j < VK_PANEL; j++) {
+      long key = p * VK_PANEL + j;
+      if (key >= total) {
+        for (long i = 0; i < d; i++) panel[i * VK_PANEL + j] = 0;
+        continue;
+      }
+      const float *row = key < a->history ? a->history_k + key * d : a->current_k + (key - a->history) * d;
+      for (long i = 0; i < d; i++) panel[i * VK_PANEL + j] = row[i];
+    }
+  }
+}
+
+// V rows of both segments as panels of 32 output channels: P[channel / 32][key][channel % 32].
+static void pack_values(const vk_attention *a, float *panels) {
+  long total = a->history + a->current, d = a->d;
+  for (long p = 0; p < panels_of(d); p++) {
+    float *panel = panels + (size_t)p * VK_PANEL * total;
+    long columns = d - p * VK_PANEL < VK_PANEL ? d - p * VK_PANEL : VK_PANEL;
+    for (long key = 0; key < total; key++) {
+      const float *row = (key < a->history ? a->history_v + key * d : a->current_v + (key - a->history) * d) + p * VK_PANEL;
+      float *to = panel + key * VK_PANEL;
+      memcpy(to, row, sizeof(float) * (size_t)columns);
+      if (columns < VK_PANEL) memset(to + columns, 0, sizeof(float) * (size_t)(VK_PANEL - columns));
+    }
+  }
+}
+
+// Moves the `keep` largest values to the front (Hoare selection); order inside is not defined.
+static void select_largest(float *x, long count, long keep) {
+  long low = 0, high = count - 1;
+  while (low < high) {
+    float pivot = x[low + (high - low) / 2];
+    long i = low, j = high;
+    while (i <= j) {
+      while (x[i] > pivot) i++;
+      while (x[j] < pivot) j--;
+      if (i <= j) {
+        float t = x[i];
+        x[i] = x[j];
+        x[j] = t;
+        i++;
+        j--;
+      }
+    }
+    if (keep - 1 <= j) high = j;
+    else if (keep - 1 >= i) low = i;
+    else break;
+  }
+}
+
+static void add_top_mass(const vk_attention *a, const float *row, float weight, float *copy) {
+  memcpy(copy, row, sizeof(float) * (size_t)a->history);
+  long live = a->history;
+  // Descending counts: each selection works inside the previous one's winners.
+  for (long t = a->top_count_count - 1; t >= 0; t--) {
+    long keep = a->top_counts[t];
+    if (keep < live) {
+      select_largest(copy, live, keep);
+      live = keep;
+    }
+    double sum = 0;
+    for (long i = 0; i < live; i++) sum += copy[i];
+    a->top_mass[t] += (double)weight * sum;
+  }
+}
+
+void vk_attention_run(const vk_attention *a, float *scratch) {
+  long total = a->history + a->current, d = a->d;
+  float *keys = scratch, *values = keys + rounded((long)vk_packed_count(total, d));
+  float *scores = values + rounded((long)vk_packed_count(d, total)), *copy = scores + rounded((long)TILE * total);
+  pack_keys(a, keys);
+  pack_values(a, values);
+  for (long first = 0; first < a->queries; first += TILE) {
+    long rows = a->queries - first < TILE ? a->queries - first : TILE;
+    vk_gemm(a->q + first * d, d, rows, d, keys, total, NULL, scores, total, 0, panels_of(total));
+    for (long r = 0; r < rows; r++) {
+      float *row = scores + r * total;
+      if (a->history_bias)
+        for (long s = 0; s < a->history; s++) row[s] += a->history_bias[s];
+      double entropy = 0;
+      vk_softmax_row(row, total, a->entropy ? &entropy : NULL);
+      float weight = a->row_weight ? a->row_weight[first + r] : 1.0f;
+      if (weight != 0) {
+        if (a->entropy) *a->entropy += (double)weight * entropy;
+        if (a->column_mass) vk_add_double(a->column_mass, row, weight, total);
+        if (a->top_mass && a->history > 0) add_top_mass(a, row, weight, copy);
+      }
+      if (a->probabilities) memcpy(a->probabilities + (first + r) * total, row, sizeof(float) * (size_t)total);
+    }
+    vk_gemm(scores, total, rows, total, values, d, NULL, a->out + first * a->out_stride, a->out_stride, 0, panels_of(d));
+  }
+}

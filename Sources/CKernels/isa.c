@@ -1,0 +1,35 @@
+#include "CKernels.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Atomic int current_isa = -1;
+
+int vk_isa_best(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq"))
+    return 2;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return 1;
+#endif
+  return 0;
+}
+
+int vk_isa(void) {
+  int isa = atomic_load_explicit(&current_isa, memory_order_relaxed);
+  if (isa >= 0) return isa;
+  isa = vk_isa_best();
+  const char *wanted = getenv("VERNIER_KERNELS");
+  if (wanted) {
+    int asked = !strcmp(wanted, "plain") ? 0 : !strcmp(wanted, "avx2") ? 1 : !strcmp(wanted, "avx512") ? 2 : isa;
+    if (asked < isa) isa = asked;
+  }
+  atomic_store_explicit(&current_isa, isa, memory_order_relaxed);
+  return isa;
+}
+
+void vk_isa_force(int isa) {
+  int best = vk_isa_best();
+  atomic_store_explicit(&current_isa, isa < best ? isa : best, memory_order_relaxed);
+}

@@ -1,0 +1,116 @@
+#include "CKernels.h"
+#include "rows.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#pragma clang fp contract(off)
+// The 16-lane helpers are always inlined: no vector crosses a call, so the ABI note does not apply.
+#pragma clang diagnostic ignored "-Wpsabi"
+typedef float v16 __attribute__((ext_vector_type(16)));
+typedef int i16x __attribute__((ext_vector_type(16)));
+
+#define SUFFIX _plain
+#include "rows_body.h"
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#define SUFFIX _avx2
+#include "rows_body.h"
+#pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx2"))), apply_to = function)
+#define SUFFIX _avx512
+#include "rows_body.h"
+#pragma clang attribute pop
+#define DISPATCH(name, ...)                                                                                            \
+  do {                                                                                                                 \
+    int isa = vk_isa();                                                                                                \
+    if (isa == 2) name##_avx512(__VA_ARGS__);                                                                          \
+    else if (isa == 1) name##_avx2(__VA_ARGS__);                                                                       \
+    else name##_plain(__VA_ARGS__);                                                                                    \
+  } while (0)
+#else
+#define DISPATCH(name, ...) name##_plain(__VA_ARGS__)
+#endif
+
+void vk_layer_norm(const float *x, long rows, long c, float eps, const float *w, const float *b, float *y) {
+  DISPATCH(layer_norm, x, rows, c, eps, w, b, 0, y);
+}
+void vk_layer_norm_modulated(const float *x, long rows, long c, float eps, const float *scale, const float *shift, float *y) {
+  DISPATCH(layer_norm, x, rows, c, eps, scale, shift, 1, y);
+}
+void vk_rms_norm(const float *x, long rows, long c, float eps, const float *w, float *y) {
+  DISPATCH(rms_norm, x, rows, c, eps, w, y);
+}
+void vk_gelu_tanh(float *x, long count) { DISPATCH(gelu, x, count); }
+void vk_silu(const float *x, long count, float *y) { DISPATCH(silu, x, count, y); }
+void vk_softmax_rows(float *x, long rows, long c) { DISPATCH(softmax_rows, x, rows, c); }
+void vk_softmax_row(float *x, long c, double *entropy) { DISPATCH(softmax_row, x, c, entropy); }
+void vk_add_gated(float *x, const float *y, const float *gamma, long rows, long c) { DISPATCH(add_gated, x, y, gamma, rows, c); }
+void vk_l2_normalise(float *x, long rows, long d, long ld, float factor) { DISPATCH(l2_normalise, x, rows, d, ld, factor); }
+void vk_add_double(double *to, const float *from, float weight, long count) { DISPATCH(add_double, to, from, weight, count); }
+
+void vk_multiply(float *x, const float *y, long count) {
+  for (long i = 0; i < count; i++) x[i] = x[i] * y[i];
+}
+
+void vk_rope(float *x, long rows, long d, const float *cosines, const float *sines) {
+  for (long r = 0; r < rows; r++) {
+    const float *c = cosines + r * (d / 2), *s = sines + r * (d / 2);
+    float *v = x + r * d;
+    for (long i = 0; i < d / 2; i++) {
+      float a = v[2 * i], b = v[2 * i + 1];
+      v[2 * i] = c[i] * a - s[i] * b;
+      v[2 * i + 1] = s[i] * a + c[i] * b;
+    }
+  }
+}
+
+void vk_group_norm(const float *x, long pixels, long c, long groups, float eps, const float *w, const float *b, int silu, float *y) {
+  double stack[4 * 64];
+  double *mean = stack;
+  if (groups > 64 && !(mean = malloc(sizeof(double) * 4 * (size_t)groups))) abort();
+  double *inverse = mean + groups, *sum = inverse + groups, *square = sum + groups;
+  long per = c / groups;
+  for (long g = 0; g < groups; g++) sum[g] = square[g] = 0;
+  for (long p = 0; p < pixels; p++)
+    for (long g = 0; g < groups; g++)
+      for (long i = 0; i < per; i++) sum[g] += x[p * c + g * per + i];
+  double count = (double)pixels * (double)per;
+  for (long g = 0; g < groups; g++) mean[g] = sum[g] / count;
+  for (long p = 0; p < pixels; p++)
+    for (long g = 0; g < groups; g++)
+      for (long i = 0; i < per; i++) {
+        double d = x[p * c + g * per + i] - mean[g];
+        square[g] += d * d;
+      }
+  for (long g = 0; g < groups; g++) inverse[g] = 1.0 / sqrt(square[g] / count + (double)eps);
+  float local[2 * 1024];
+  float *scale = local;
+  if (c > 1024 && !(scale = malloc(sizeof(float) * 2 * (size_t)c))) abort();
+  DISPATCH(group_norm, x, pixels, c, groups, eps, w, b, silu, mean, inverse, scale, scale + c, y);
+  if (scale != local) free(scale);
+  if (mean != stack) free(mean);
+}
+
+void vk_patches3x3(const float *x, long h, long w, long c, long first, long last, float *patches) {
+  for (long p = first; p < last; p++) {
+    long py = p / w, px = p % w;
+    for (long ky = -1; ky <= 1; ky++)
+      for (long kx = -1; kx <= 1; kx++, patches += c) {
+        long sy = py + ky, sx = px + kx;
+        if (sy < 0 || sy >= h || sx < 0 || sx >= w) memset(patches, 0, sizeof(float) * (size_t)c);
+        else memcpy(patches, x + (sy * w + sx) * c, sizeof(float) * (size_t)c);
+      }
+  }
+}
+
+int vk_all_finite(const float *x, long count) {
+  uint32_t worst = 0;
+  for (long i = 0; i < count; i++) {
+    uint32_t bits;
+    memcpy(&bits, x + i, 4);
+    uint32_t magnitude = bits & 0x7fffffffu;
+    worst = magnitude > worst ? magnitude : worst;
+  }
+  return worst < 0x7f800000u;
+}

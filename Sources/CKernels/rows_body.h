@@ -1,0 +1,206 @@
+// Row and element kernels, compiled once per instruction set (rows.c sets SUFFIX). Written over 16 lanes with separate
+// multiply and add (no contraction) and a fixed reduction tree, so that every build gives the same bits.
+#define CAT_(a, b) a##b
+#define CAT(a, b) CAT_(a, b)
+#define FN(name) CAT(name, SUFFIX)
+
+static inline __attribute__((always_inline)) v16 FN(load16)(const float *p) { v16 x; memcpy(&x, p, sizeof x); return x; }
+static inline __attribute__((always_inline)) void FN(store16)(float *p, v16 x) { memcpy(p, &x, sizeof x); }
+static inline __attribute__((always_inline)) v16 FN(load_some)(const float *p, long n, float fill) {
+  v16 x = (v16){} + fill;
+  for (long i = 0; i < n; i++) x[i] = p[i];
+  return x;
+}
+static inline __attribute__((always_inline)) void FN(store_some)(float *p, v16 x, long n) { for (long i = 0; i < n; i++) p[i] = x[i]; }
+static inline __attribute__((always_inline)) float FN(sum16)(v16 x) {
+  float a[16]; memcpy(a, &x, sizeof a);
+  for (int w = 8; w >= 1; w /= 2) for (int i = 0; i < w; i++) a[i] = a[i] + a[i + w];
+  return a[0];
+}
+static inline __attribute__((always_inline)) float FN(max16)(v16 x) {
+  float a[16]; memcpy(a, &x, sizeof a);
+  for (int w = 8; w >= 1; w /= 2) for (int i = 0; i < w; i++) a[i] = a[i] > a[i + w] ? a[i] : a[i + w];
+  return a[0];
+}
+static inline __attribute__((always_inline)) v16 FN(clamp)(v16 x, float low, float high) {
+  i16x lowmask = x < low, highmask = x > high;
+  v16 l = (v16){} + low, h = (v16){} + high;
+  x = (v16)(((i16x)x & ~lowmask) | ((i16x)l & lowmask));
+  return (v16)(((i16x)x & ~highmask) | ((i16x)h & highmask));
+}
+// e^x for x in [-87.3, 88.7] (clamped), relative error below 2e-7: split x = n ln 2 + r, polynomial in r, scale by 2^n.
+static inline __attribute__((always_inline)) v16 FN(exp16)(v16 x) {
+  x = FN(clamp)(x, -87.33f, 88.72f);
+  v16 t = x * 1.44269504f + 12582912.0f;
+  v16 n = t - 12582912.0f;
+  v16 r = x - n * 0.693359375f;
+  r = r - n * -2.12194440e-4f;
+  v16 p = (v16){} + 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  i16x e = __builtin_convertvector(n, i16x) << 23;
+  return (v16)((i16x)p + e);
+}
+static inline __attribute__((always_inline)) v16 FN(tanh16)(v16 u) {
+  // tanh u = 1 - 2 / (e^{2u} + 1); exact at both ends because e^{2u} saturates.
+  v16 x = FN(clamp)(u, -15.0f, 15.0f);
+  v16 e = FN(exp16)(x + x);
+  return 1.0f - 2.0f / (e + 1.0f);
+}
+static inline __attribute__((always_inline)) v16 FN(gelu16)(v16 x) {
+  v16 inner = 0.7978845608f * (x + 0.044715f * (x * x * x));
+  return 0.5f * x * (1.0f + FN(tanh16)(inner));
+}
+static inline __attribute__((always_inline)) v16 FN(silu16)(v16 x) { return x / (1.0f + FN(exp16)(-x)); }
+
+static void FN(moments)(const float *x, long c, float *mean, float *variance) {
+  v16 sum = {};
+  long i = 0;
+  for (; i + 16 <= c; i += 16) sum = sum + FN(load16)(x + i);
+  if (i < c) sum = sum + FN(load_some)(x + i, c - i, 0);
+  float m = FN(sum16)(sum) / (float)c;
+  v16 square = {};
+  for (i = 0; i + 16 <= c; i += 16) { v16 d = FN(load16)(x + i) - m; square = square + d * d; }
+  if (i < c) { v16 d = FN(load_some)(x + i, c - i, m) - m; square = square + d * d; }
+  *mean = m;
+  *variance = FN(sum16)(square) / (float)c;
+}
+
+static void FN(layer_norm)(const float *x, long rows, long c, float eps, const float *w, const float *b, int plus_one, float *y) {
+  float offset = plus_one ? 1.0f : 0.0f;
+  for (long r = 0; r < rows; r++, x += c, y += c) {
+    float mean, variance;
+    FN(moments)(x, c, &mean, &variance);
+    float inverse = 1.0f / sqrtf(variance + eps);
+    long i = 0;
+    for (; i + 16 <= c; i += 16) {
+      v16 z = (FN(load16)(x + i) - mean) * inverse;
+      if (w) z = z * (FN(load16)(w + i) + offset);
+      if (b) z = z + FN(load16)(b + i);
+      FN(store16)(y + i, z);
+    }
+    for (; i < c; i++) {
+      float z = (x[i] - mean) * inverse;
+      if (w) z = z * (w[i] + offset);
+      if (b) z = z + b[i];
+      y[i] = z;
+    }
+  }
+}
+
+static void FN(rms_norm)(const float *x, long rows, long c, float eps, const float *w, float *y) {
+  for (long r = 0; r < rows; r++, x += c, y += c) {
+    v16 square = {};
+    long i = 0;
+    for (; i + 16 <= c; i += 16) { v16 d = FN(load16)(x + i); square = square + d * d; }
+    if (i < c) { v16 d = FN(load_some)(x + i, c - i, 0); square = square + d * d; }
+    float inverse = 1.0f / sqrtf(FN(sum16)(square) / (float)c + eps);
+    for (i = 0; i < c; i++) y[i] = x[i] * inverse * w[i];
+  }
+}
+
+static void FN(gelu)(float *x, long count) {
+  long i = 0;
+  for (; i + 16 <= count; i += 16) FN(store16)(x + i, FN(gelu16)(FN(load16)(x + i)));
+  if (i < count) FN(store_some)(x + i, FN(gelu16)(FN(load_some)(x + i, count - i, 0)), count - i);
+}
+
+static void FN(silu)(const float *x, long count, float *y) {
+  long i = 0;
+  for (; i + 16 <= count; i += 16) FN(store16)(y + i, FN(silu16)(FN(load16)(x + i)));
+  if (i < count) FN(store_some)(y + i, FN(silu16)(FN(load_some)(x + i, count - i, 0)), count - i);
+}
+
+// In place; returns through `entropy` (if not NULL) the entropy in nats of the row.
+static void FN(softmax_row)(float *x, long c, double *entropy) {
+  v16 most = (v16){} - INFINITY;
+  long i = 0;
+  for (; i + 16 <= c; i += 16) {
+    v16 v = FN(load16)(x + i);
+    i16x greater = v > most;
+    most = (v16)(((i16x)v & greater) | ((i16x)most & ~greater));
+  }
+  float top = FN(max16)(most);
+  for (; i < c; i++) top = x[i] > top ? x[i] : top;
+  if (top == -INFINITY) top = 0;
+  v16 sum = {}, weighted = {};
+  for (i = 0; i + 16 <= c; i += 16) {
+    v16 d = FN(load16)(x + i) - top, e = FN(exp16)(d);
+    i16x dead = d < -87.0f;  // masked entries are exactly zero
+    e = (v16)((i16x)e & ~dead);
+    FN(store16)(x + i, e);
+    sum = sum + e;
+    if (entropy) weighted = weighted + e * FN(clamp)(d, -88.0f, 0.0f);
+  }
+  if (i < c) {
+    v16 d = FN(load_some)(x + i, c - i, -INFINITY) - top, e = FN(exp16)(d);
+    i16x dead = d < -87.0f;
+    e = (v16)((i16x)e & ~dead);
+    FN(store_some)(x + i, e, c - i);
+    sum = sum + e;
+    if (entropy) weighted = weighted + e * FN(clamp)(d, -88.0f, 0.0f);
+  }
+  float total = FN(sum16)(sum), inverse = total > 0 ? 1.0f / total : 0.0f;
+  if (entropy) *entropy = total > 0 ? log((double)total) - (double)FN(sum16)(weighted) / (double)total : 0;
+  for (i = 0; i < c; i++) x[i] = x[i] * inverse;
+}
+
+static void FN(softmax_rows)(float *x, long rows, long c) {
+  for (long r = 0; r < rows; r++) FN(softmax_row)(x + r * c, c, NULL);
+}
+
+static void FN(add_gated)(float *x, const float *y, const float *gamma, long rows, long c) {
+  for (long r = 0; r < rows; r++)
+    if (gamma) for (long i = 0; i < c; i++) x[r * c + i] = x[r * c + i] + gamma[i] * y[r * c + i];
+    else for (long i = 0; i < c; i++) x[r * c + i] = x[r * c + i] + y[r * c + i];
+}
+
+static void FN(l2_normalise)(float *x, long rows, long d, long ld, float factor) {
+  for (long r = 0; r < rows; r++, x += ld) {
+    v16 square = {};
+    long i = 0;
+    for (; i + 16 <= d; i += 16) { v16 v = FN(load16)(x + i); square = square + v * v; }
+    if (i < d) { v16 v = FN(load_some)(x + i, d - i, 0); square = square + v * v; }
+    float norm = sqrtf(FN(sum16)(square));
+    float scale = factor / (norm > 1e-12f ? norm : 1e-12f);
+    for (i = 0; i < d; i++) x[i] = x[i] * scale;
+  }
+}
+
+// Channels last. Two passes over the pixels per group statistic, in double, ascending pixel order.
+static void FN(group_norm)(const float *x, long pixels, long c, long groups, float eps, const float *w, const float *b,
+                           int silu, const double *mean, const double *inverse, float *scale, float *shift, float *y) {
+  long per = c / groups;
+  for (long i = 0; i < c; i++) {
+    scale[i] = (float)inverse[i / per] * w[i];
+    shift[i] = b[i] - (float)mean[i / per] * scale[i];
+  }
+  (void)eps;
+  for (long p = 0; p < pixels; p++) {
+    const float *in = x + p * c;
+    float *out = y + p * c;
+    long i = 0;
+    for (; i + 16 <= c; i += 16) {
+      v16 v = FN(load16)(in + i) * FN(load16)(scale + i) + FN(load16)(shift + i);
+      if (silu) v = FN(silu16)(v);
+      FN(store16)(out + i, v);
+    }
+    for (; i < c; i++) {
+      v16 v = (v16){} + (in[i] * scale[i] + shift[i]);
+      if (silu) v = FN(silu16)(v);
+      out[i] = v[0];
+    }
+  }
+}
+
+static void FN(add_double)(double *to, const float *from, float weight, long count) {
+  for (long i = 0; i < count; i++) to[i] = to[i] + (double)(weight * from[i]);
+}
+#undef FN
+#undef CAT
+#undef CAT_
+#undef SUFFIX

@@ -1,0 +1,50 @@
+/// Rearrangements between pixels and channels of channels-last maps (`models.md` section 1).
+public enum ChannelShuffle {
+    /// Pixel shuffle with factor 2: `[h, w, 4 d]` -> `[2h, 2w, d]`, `out[2y+i, 2x+j, c] = in[y, x, 4c + 2i + j]`.
+    public static func pixelShuffle(_ x: [Float], height: Int, width: Int, channels: Int) -> [Float] {
+        let d = channels / 4
+        var result = [Float](repeating: 0, count: x.count)
+        forEachPair(height: height, width: width, d: d) { packed, spread in result[spread] = x[packed] }
+        return result
+    }
+
+    /// The inverse: `[2h, 2w, d]` -> `[h, w, 4 d]`; `height` and `width` are those of the result.
+    public static func pixelUnshuffle(_ x: [Float], height: Int, width: Int, channels: Int) -> [Float] {
+        let d = channels / 4
+        var result = [Float](repeating: 0, count: x.count)
+        forEachPair(height: height, width: width, d: d) { packed, spread in result[packed] = x[spread] }
+        return result
+    }
+
+    private static func forEachPair(height: Int, width: Int, d: Int, _ body: (_ packed: Int, _ spread: Int) -> Void) {
+        for y in 0..<height {
+            for x in 0..<width {
+                for c in 0..<d {
+                    for i in 0..<2 {
+                        for j in 0..<2 {
+                            body(
+                                (y * width + x) * 4 * d + 4 * c + 2 * i + j,
+                                ((2 * y + i) * 2 * width + 2 * x + j) * d + c)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Nearest x2: `[h, w, C]` -> `[2h, 2w, C]`.
+    public static func nearestDouble(
+        _ x: UnsafePointer<Float>, height: Int, width: Int, channels: Int, into y: UnsafeMutablePointer<Float>
+    ) {
+        let rowLength = 2 * width * channels
+        for row in 0..<height {
+            let to = y + 2 * row * rowLength
+            for column in 0..<width {
+                let from = x + (row * width + column) * channels
+                (to + 2 * column * channels).update(from: from, count: channels)
+                (to + (2 * column + 1) * channels).update(from: from, count: channels)
+            }
+            (to + rowLength).update(from: to, count: rowLength)
+        }
+    }
+}

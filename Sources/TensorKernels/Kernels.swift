@@ -1,0 +1,67 @@
+import CKernels
+
+/// Row and element kernels (`models.md` section 1). float32 in and out; reductions over 16 lanes in a fixed tree, the
+/// same bits on every instruction set. Legend: C width of a row.
+public enum Kernels {
+    /// `y = (x - mean) / sqrt(var + eps) * weight + bias` per row of `C` values; population variance.
+    public static func layerNorm(
+        _ x: UnsafePointer<Float>, rows: Int, width: Int, epsilon: Float = 1e-6, weight: UnsafePointer<Float>? = nil,
+        bias: UnsafePointer<Float>? = nil, into y: UnsafeMutablePointer<Float>
+    ) { vk_layer_norm(x, rows, width, epsilon, weight, bias, y) }
+
+    /// Adaptive LayerNorm: `y = LN(x) * (1 + scale) + shift`.
+    public static func layerNormModulated(
+        _ x: UnsafePointer<Float>, rows: Int, width: Int, epsilon: Float = 1e-6, scale: UnsafePointer<Float>,
+        shift: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+    ) { vk_layer_norm_modulated(x, rows, width, epsilon, scale, shift, y) }
+
+    /// `y = x / sqrt(mean(x^2) + eps) * weight` per row.
+    public static func rmsNorm(
+        _ x: UnsafePointer<Float>, rows: Int, width: Int, epsilon: Float = 1e-6, weight: UnsafePointer<Float>,
+        into y: UnsafeMutablePointer<Float>
+    ) { vk_rms_norm(x, rows, width, epsilon, weight, y) }
+
+    /// GELU in its tanh form, in place.
+    public static func geluTanh(_ x: UnsafeMutablePointer<Float>, count: Int) { vk_gelu_tanh(x, count) }
+
+    /// `y = x * sigmoid(x)`; `y` may be `x`.
+    public static func silu(_ x: UnsafePointer<Float>, count: Int, into y: UnsafeMutablePointer<Float>) {
+        vk_silu(x, count, y)
+    }
+
+    /// Softmax of each row, in place; entries of -infinity become exactly 0.
+    public static func softmaxRows(_ x: UnsafeMutablePointer<Float>, rows: Int, width: Int) {
+        vk_softmax_rows(x, rows, width)
+    }
+
+    /// `x += gamma * y` per row; without `gamma`, `x += y`.
+    public static func addGated(
+        _ x: UnsafeMutablePointer<Float>, _ y: UnsafePointer<Float>, gamma: UnsafePointer<Float>? = nil, rows: Int,
+        width: Int
+    ) { vk_add_gated(x, y, gamma, rows, width) }
+
+    /// `x *= y`, element by element.
+    public static func multiply(_ x: UnsafeMutablePointer<Float>, _ y: UnsafePointer<Float>, count: Int) {
+        vk_multiply(x, y, count)
+    }
+
+    /// `x = x / max(norm2(x), 1e-12) * factor` for rows of `width` values, in place.
+    public static func l2Normalise(
+        _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, stride: Int? = nil, factor: Float = 1
+    ) { vk_l2_normalise(x, rows, width, stride ?? width, factor) }
+
+    /// Rotates adjacent pairs of each row by that row's angles; tables `[rows, width / 2]`.
+    public static func rope(
+        _ x: UnsafeMutablePointer<Float>, rows: Int, width: Int, cosines: UnsafePointer<Float>,
+        sines: UnsafePointer<Float>
+    ) { vk_rope(x, rows, width, cosines, sines) }
+
+    /// Group norm of a channels-last map `x` `[pixels, channels]`, optionally followed by SiLU. Statistics in Float64.
+    public static func groupNorm(
+        _ x: UnsafePointer<Float>, pixels: Int, channels: Int, groups: Int = 32, epsilon: Float = 1e-6,
+        weight: UnsafePointer<Float>, bias: UnsafePointer<Float>, thenSilu: Bool, into y: UnsafeMutablePointer<Float>
+    ) { vk_group_norm(x, pixels, channels, groups, epsilon, weight, bias, thenSilu ? 1 : 0, y) }
+
+    /// Whether all values are finite.
+    public static func allFinite(_ x: UnsafePointer<Float>, count: Int) -> Bool { vk_all_finite(x, count) != 0 }
+}
