@@ -1,0 +1,24 @@
+import VernierCore
+
+extension Profile {
+    /// Why this profile cannot be used with a model that runs a schedule: all differences, as readable sentences in
+    /// which the profile is what was expected and the model what was found; empty if it fits.
+    public func mismatches(model: ModelIdentity, schedule: ScaleSchedule) -> [String] {
+        model.differences(from: self.model) + schedule.differences(from: self.schedule)
+    }
+
+    /// Throws one ``VernierError/Code/mismatch`` with all differences unless the profile fits.
+    ///
+    /// `name` is the profile's file name, for the message.
+    public func requireFit(model: ModelIdentity, schedule: ScaleSchedule, name: String = "profile") throws {
+        let mismatches = mismatches(model: model, schedule: schedule)
+        guard !mismatches.isEmpty else { return }
+        throw VernierError(
+            .mismatch, at: name,
+            problems: [
+                "the profile of \(JSONValue.quoted(self.model.name)) does not fit the model "
+                    + "\(JSONValue.quoted(model.name))"
+            ] + mismatches,
+            remedy: "Compile a profile from statistics of this model and schedule, or load the model it was made for.")
+    }
+}

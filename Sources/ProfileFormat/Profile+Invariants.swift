@@ -1,0 +1,118 @@
+import VernierCore
+
+extension Profile {
+    /// The most violations that are listed one by one.
+    private static let shownViolations = 8
+
+    /// Everything that is wrong with this profile, as readable sentences; empty if it is sound.
+    ///
+    /// Checked are: the capacity table fits model and schedule; `0 <= capacity(k) <= min(H_k, capacity(k-1) + n_{k-1})`
+    /// with 0 at scale 0; the realised budget is what the capacities come to, predicted bytes and their formula
+    /// included; the realised budget stays within the requested one; roles fit; requirements are known; digests are
+    /// digests.
+    public func checkInvariants() -> [String] {
+        var problems = Self.shapeProblems(model: model, schedule: schedule, capacities: capacities)
+        let unknown = requires.filter { !Self.knownRequirements.contains($0) }
+        if !unknown.isEmpty {
+            problems.append("requires unknown features: \(unknown.map(JSONValue.quoted).joined(separator: ", "))")
+        }
+        problems += roleProblems + provenance.problems
+        guard problems.isEmpty else { return problems }
+        problems = capacityProblems
+        guard problems.isEmpty else { return problems }
+        let plan = residentPlan
+        problems += realisedBudget.differences(
+            from: RealisedBudget(capacities: capacities, schedule: schedule, plan: plan))
+        if residentFormula != plan.formula {
+            problems.append(
+                "expected the formula \(JSONValue.quoted(plan.formula)), found \(JSONValue.quoted(residentFormula))")
+        }
+        return problems + budgetProblems
+    }
+
+    /// What keeps a table from being one for the model and the schedule.
+    static func shapeProblems(
+        model: ModelIdentity, schedule: ScaleSchedule, capacities: CellCapacities
+    ) -> [String] {
+        var problems: [String] = []
+        if capacities.branchCount != 1 && capacities.branchCount != model.branches {
+            problems.append(
+                "expected capacities for 1 or \(model.branches) branches, found \(capacities.branchCount)")
+        }
+        for (word, expected, found) in [
+            ("scales", schedule.scaleCount, capacities.scaleCount), ("layers", model.layers, capacities.layerCount),
+            ("heads", model.heads, capacities.headCount),
+        ] where expected != found {
+            problems.append("expected capacities for \(expected) \(word), found \(found)")
+        }
+        let cells = capacities.branchCount * capacities.scaleCount * capacities.layerCount * capacities.headCount
+        if cells > FormatLimits.cells {
+            problems.append("expected capacities for at most \(FormatLimits.cells) cells, found \(cells)")
+        }
+        return problems
+    }
+
+    private var capacityProblems: [String] {
+        var problems: [String] = []
+        var count = 0
+        for branch in 0..<capacities.branchCount {
+            for scale in 0..<capacities.scaleCount {
+                for layer in 0..<capacities.layerCount {
+                    for head in 0..<capacities.headCount {
+                        let capacity = capacities[branch, scale, layer, head]
+                        let bound =
+                            scale == 0
+                            ? 0
+                            : min(
+                                schedule.historyTokens(scale),
+                                max(capacities[branch, scale - 1, layer, head], 0) + schedule.tokenCount(scale - 1))
+                        guard capacity < 0 || capacity > bound else { continue }
+                        count += 1
+                        guard count <= Self.shownViolations else { continue }
+                        problems.append(
+                            "branch \(branch), scale \(scale), layer \(layer), head \(head): expected a capacity of 0 to "
+                                + "\(bound) tokens, found \(capacity)")
+                    }
+                }
+            }
+        }
+        if count > Self.shownViolations {
+            problems.append("\(count - Self.shownViolations) more cells are out of bounds")
+        }
+        return problems
+    }
+
+    private var roleProblems: [String] {
+        if roles.isEmpty { return [] }
+        guard roles.count == schedule.scaleCount else {
+            return ["expected roles for \(schedule.scaleCount) scales, found \(roles.count)"]
+        }
+        return roles.enumerated().compactMap { scale, row in
+            row.count == model.layers
+                ? nil : "scale \(scale): expected roles of \(model.layers) layers, found \(row.count)"
+        }
+    }
+
+    private var budgetProblems: [String] {
+        do {
+            try requestedBudget.validate()
+        } catch {
+            return (error as? VernierError)?.problems ?? ["\(error)"]
+        }
+        let cells = Double(model.branches * model.layers * model.heads)
+        if let bytes = requestedBudget.bytes {
+            return realisedBudget.residentBytes <= bytes
+                ? [] : ["expected at most the \(bytes) bytes asked for, found \(realisedBudget.residentBytes)"]
+        }
+        let tokens =
+            requestedBudget.tokensPerCell
+            ?? (requestedBudget.keptShare ?? 0) * Double(realisedBudget.fullHistoryTokens)
+        // Half a slot covers the rounding of the two products and no whole slot.
+        return Double(realisedBudget.lastScaleSlots) <= tokens * cells + 0.5
+            ? []
+            : [
+                "expected at most \(tokens * cells) slots at the last scale by the budget asked for, "
+                    + "found \(realisedBudget.lastScaleSlots)"
+            ]
+    }
+}

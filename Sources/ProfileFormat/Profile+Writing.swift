@@ -1,0 +1,43 @@
+import VernierCore
+
+extension Profile {
+    /// The profile as JSON, byte for byte the same for equal profiles; see ``VernierCore/JSONValue/canonicalText()``.
+    public func canonicalText() throws -> String { try jsonValue.canonicalText() }
+
+    /// Writes ``canonicalText()`` to a file, whole or not at all.
+    public func write(to path: String) throws { try AtomicFile.write(canonicalText(), to: path) }
+
+    var jsonValue: JSONValue {
+        [
+            "budget": ["realised": realisedBudget.jsonValue, "requested": requestedBudget.jsonValue],
+            "capacities": capacityRows,
+            "format": .string(Self.format),
+            "model": model.jsonValue,
+            "policy": policy.jsonValue,
+            "provenance": provenance.jsonValue,
+            "requires": .array(requires.map { .string($0) }),
+            "residentFormula": .string(residentFormula),
+            "roles": .array(roles.map { .string(String($0.map(\.letter))) }),
+            "schedule": schedule.jsonValue,
+            "selection": selection.jsonValue,
+            "storage": .string(storage.name),
+            "version": .integer(Int64(Self.version)),
+        ]
+    }
+
+    /// Capacities as [branch][scale][layer][head]; a layer whose heads are all equal is one number.
+    private var capacityRows: JSONValue {
+        .array(
+            (0..<capacities.branchCount).map { branch in
+                .array(
+                    (0..<capacities.scaleCount).map { scale in
+                        .array(
+                            (0..<capacities.layerCount).map { layer in
+                                let heads = (0..<capacities.headCount).map { capacities[branch, scale, layer, $0] }
+                                return heads.allSatisfy { $0 == heads[0] }
+                                    ? .integer(Int64(heads[0])) : .array(heads.map { .integer(Int64($0)) })
+                            })
+                    })
+            })
+    }
+}

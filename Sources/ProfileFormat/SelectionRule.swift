@@ -1,0 +1,120 @@
+import VernierCore
+
+/// Which tokens a cell keeps when it must drop some: a name and its parameters.
+///
+/// The rules are carried out by the runtime; here they are named, checked and compared. Ties go to the lowest
+/// position.
+public struct SelectionRule: Sendable, Hashable, CustomStringConvertible {
+    /// One parameter a rule takes: a whole number or a flag.
+    private enum Domain: Sendable {
+        case integer(ClosedRange<Int>)
+        case flag
+    }
+
+    /// The rules, their parameters, and the values of those that are left out.
+    private static let table: [(name: String, parameters: [(name: String, domain: Domain, standard: JSONValue)])] = [
+        ("attention-mass", [("valueNorm", .flag, false)]),
+        ("observation-window", [("side", .integer(1...64), 4)]),
+        ("random", [("seed", .integer(0...Int.max), 0)]),
+        ("sink-recent", [("sinkScales", .integer(0...64), 3)]),
+        ("sliding-window", []),
+    ]
+
+    /// The names of all rules.
+    public static var knownNames: [String] { table.map(\.name) }
+
+    /// The rule's name in files, for example `attention-mass`.
+    public let name: String
+    /// The rule's parameters, all of them, defaults included.
+    public let parameters: Parameters
+
+    /// The softmax mass each position received from all queries of the scale just finished, if asked times the norm of
+    /// its value.
+    public static func attentionMass(valueNorm: Bool = false) -> SelectionRule {
+        SelectionRule(known: "attention-mass", ["valueNorm": .bool(valueNorm)])
+    }
+    /// The same from the centroids of a grid of patches only (ScaleKV Eq. 5, SnapKV); the window itself is kept.
+    ///
+    /// - Precondition: `side` is from 1 to 64.
+    public static func observationWindow(side: Int = 4) -> SelectionRule {
+        precondition((1...64).contains(side), "the window's side is from 1 to 64")
+        return SelectionRule(known: "observation-window", ["side": .integer(Int64(side))])
+    }
+    /// Positions drawn at random from the seed.
+    ///
+    /// - Precondition: `seed` is not negative.
+    public static func random(seed: Int) -> SelectionRule {
+        precondition(seed >= 0, "seeds are not negative")
+        return SelectionRule(known: "random", ["seed": .integer(Int64(seed))])
+    }
+    /// The tokens of the first scales and then the newest (StreamingLLM).
+    ///
+    /// - Precondition: `sinkScales` is from 0 to 64.
+    public static func sinkRecent(sinkScales: Int = 3) -> SelectionRule {
+        precondition((0...64).contains(sinkScales), "the number of sink scales is from 0 to 64")
+        return SelectionRule(known: "sink-recent", ["sinkScales": .integer(Int64(sinkScales))])
+    }
+    /// The newest tokens.
+    public static let slidingWindow = SelectionRule(known: "sliding-window", [:])
+
+    private init(known name: String, _ parameters: Parameters) {
+        self.name = name
+        self.parameters = parameters
+    }
+
+    /// Makes a rule from its name and those parameters that differ from the default.
+    ///
+    /// Throws ``VernierError/Code/invalidArgument`` for an unknown name or parameter, or a value out of range.
+    public init(name: String, parameters: Parameters = [:]) throws {
+        guard let row = Self.table.first(where: { $0.name == name }) else {
+            throw VernierError(
+                .invalidArgument, at: "selection rule", expected: "one of \(Self.knownNames.joined(separator: ", "))",
+                found: JSONValue.quoted(name))
+        }
+        var problems: [String] = []
+        for member in parameters.members {
+            guard let known = row.parameters.first(where: { $0.name == member.key }) else {
+                let names = row.parameters.map(\.name).joined(separator: ", ")
+                problems.append(
+                    "unknown parameter \(JSONValue.quoted(member.key)); known are: \(names.isEmpty ? "none" : names)")
+                continue
+            }
+            switch (known.domain, member.value) {
+            case (.integer(let range), .integer(let value)) where Int(exactly: value).map(range.contains) == true: break
+            case (.flag, .bool): break
+            case (.integer(let range), _):
+                let bounds = range.upperBound == Int.max ? "of at least \(range.lowerBound)" : "from \(range.text)"
+                problems.append("\(known.name): expected a whole number \(bounds), found \(member.value.summary)")
+            case (.flag, _):
+                problems.append("\(known.name): expected true or false, found \(member.value.summary)")
+            }
+        }
+        guard problems.isEmpty else {
+            throw VernierError(.invalidArgument, at: "selection rule '\(name)'", problems: problems)
+        }
+        var complete = JSONObject()
+        for known in row.parameters { complete[known.name] = parameters[known.name] ?? known.standard }
+        self.init(known: name, Parameters(complete))
+    }
+
+    /// The name and the parameters, for people.
+    public var description: String { parameters.members.isEmpty ? name : "\(name) (\(parameters.summary))" }
+
+    var jsonValue: JSONValue { ["name": .string(name), "parameters": parameters.jsonValue] }
+
+    init(reading cursor: JSONCursor) throws {
+        try cursor.requireOnly(keys: ["name", "parameters"])
+        let name = try cursor.member("name")
+        let text = try name.string()
+        guard Self.knownNames.contains(text) else {
+            throw VernierError(
+                .unsupportedVersion, at: name.place, expected: "one of \(Self.knownNames.joined(separator: ", "))",
+                found: JSONValue.quoted(text), remedy: "Use a newer version of Vernier, or compile the profile again.")
+        }
+        do {
+            try self.init(name: text, parameters: Parameters(reading: cursor.member("parameters")))
+        } catch let error as VernierError where error.code == .invalidArgument {
+            throw VernierError(.malformedFile, at: cursor.place, problems: error.problems)
+        }
+    }
+}
