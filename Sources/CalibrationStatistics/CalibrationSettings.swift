@@ -1,0 +1,61 @@
+import VernierCore
+
+/// The settings of a calibration that decide its numbers. Statistics merge only if these agree.
+public struct CalibrationSettings: Sendable, Hashable {
+    /// The top counts K' of ``Statistic/topMass``, in tokens, ascending.
+    public let topCounts: [Int]
+    /// The seed of all random choices; a prompt's noise is keyed by it and by the prompt's corpus index.
+    public let seed: UInt64
+    /// The strength of classifier-free guidance.
+    public let guidance: Double
+    /// The sampling temperature.
+    public let temperature: Double
+    /// The share of probability that sampling keeps, 0 to 1; 1 keeps all.
+    public let topP: Double
+    /// The number of likeliest tokens that sampling keeps; 0 keeps all.
+    public let topK: Int
+    /// The version of the program that measured.
+    public let toolVersion: String
+
+    /// Gathers settings.
+    ///
+    /// Throws ``VernierError/Code/invalidArgument`` with all problems: guidance and temperature must be finite and
+    /// not negative, `topP` in 0...1, `topK` not negative, top counts ascending from at least 1.
+    public init(
+        topCounts: [Int] = [1, 4, 16, 64], seed: UInt64, guidance: Double, temperature: Double, topP: Double,
+        topK: Int = 0, toolVersion: String
+    ) throws {
+        var problems: [String] = []
+        for (name, value) in [("guidance", guidance), ("temperature", temperature)]
+        where !(value >= 0 && value.isFinite) {
+            problems.append("expected a finite \(name) of at least 0, found \(value)")
+        }
+        if !(topP >= 0 && topP <= 1) { problems.append("expected a top-p from 0 to 1, found \(topP)") }
+        if topK < 0 { problems.append("expected a top-k of at least 0, found \(topK)") }
+        if topCounts.isEmpty || topCounts[0] < 1 || zip(topCounts, topCounts.dropFirst()).contains(where: { $0 >= $1 })
+        {
+            problems.append("expected top counts that ascend from at least 1, found \(topCounts)")
+        }
+        guard problems.isEmpty else {
+            throw VernierError(.invalidArgument, at: "calibration settings", problems: problems)
+        }
+        self.topCounts = topCounts
+        self.seed = seed
+        self.guidance = guidance
+        self.temperature = temperature
+        self.topP = topP
+        self.topK = topK
+        self.toolVersion = toolVersion
+    }
+
+    /// What stands otherwise in `other`, as readable sentences: expected are these settings, found is `other`.
+    public func differences(from other: CalibrationSettings) -> [String] {
+        func difference<Value: Equatable>(_ name: String, _ value: KeyPath<CalibrationSettings, Value>) -> [String] {
+            self[keyPath: value] == other[keyPath: value]
+                ? [] : ["expected \(name) \(self[keyPath: value]), found \(other[keyPath: value])"]
+        }
+        return difference("top counts", \.topCounts) + difference("seed", \.seed) + difference("guidance", \.guidance)
+            + difference("temperature", \.temperature) + difference("top-p", \.topP) + difference("top-k", \.topK)
+            + difference("tool version", \.toolVersion)
+    }
+}

@@ -1,0 +1,99 @@
+import ProfileFormat
+import VernierCore
+
+/// What a calibration has measured so far: sums and counts in Float64 over the prompts of a corpus.
+///
+/// Sums and counts, not means, so that merging two shards of a corpus is addition. Prompts are added in the order of
+/// the corpus; a run that is saved, loaded and continued gives the same bits as an uninterrupted one, because the
+/// same numbers are added in the same order and the file keeps every bit. Of all but the statistics per history
+/// position one row per prompt is kept as well, for confidence intervals; the sums of those statistics always are
+/// the sums of their rows in corpus order, bit for bit, however the rows came together.
+public struct CalibrationStatistics: Sendable, Equatable {
+    /// The model that was measured.
+    public let identity: ModelIdentity
+    /// The scales it ran.
+    public let schedule: ScaleSchedule
+    /// How it ran.
+    public let settings: CalibrationSettings
+    /// The corpus it runs over.
+    public let corpus: CorpusReference
+    /// Where each number lies.
+    public let layout: StatisticsLayout
+    /// The prompts counted so far, by ascending corpus index.
+    public internal(set) var journal: [PromptJournalEntry]
+    /// How many prompts each cell has counted, `[G, L, H, K]`.
+    public internal(set) var counts: [Int]
+    /// Sums over the counted prompts.
+    public internal(set) var sums: AttentionStatistics
+    /// One row per prompt, in the order of ``journal``, of each of ``Statistic/withRows``.
+    var rows: [[Double]]
+
+    /// Statistics of no prompt yet.
+    ///
+    /// Throws what ``StatisticsLayout/init(identity:schedule:topCounts:)`` throws.
+    public init(
+        identity: ModelIdentity, schedule: ScaleSchedule, settings: CalibrationSettings, corpus: CorpusReference
+    ) throws {
+        self.identity = identity
+        self.schedule = schedule
+        self.settings = settings
+        self.corpus = corpus
+        layout = try StatisticsLayout(identity: identity, schedule: schedule, topCounts: settings.topCounts)
+        journal = []
+        counts = Array(repeating: 0, count: layout.cellCount)
+        sums = AttentionStatistics(layout: layout)
+        rows = Statistic.withRows.map { _ in [] }
+    }
+
+    /// How many prompts have been counted.
+    public var promptCount: Int { journal.count }
+
+    /// Whether every prompt of the corpus has been counted.
+    public var isComplete: Bool { promptCount == corpus.promptCount }
+
+    /// Counts one prompt.
+    ///
+    /// - Parameters:
+    ///   - prompt: What the prompt's full-cache run showed, in this ``layout``.
+    ///   - corpusIndex: The prompt's place in the corpus, 0-based; beyond every prompt counted before.
+    ///   - promptDigest: SHA-256 over the prompt.
+    ///
+    /// Throws, and changes nothing, if the layout differs (``VernierError/Code/mismatch``), the index is outside the
+    /// corpus or not beyond the last one (``VernierError/Code/invalidArgument``), a value is not finite
+    /// (``VernierError/Code/nonFinite``), or the masses contradict each other (``VernierError/Code/corruptState``);
+    /// see ``AttentionStatistics/problems()``.
+    public mutating func add(_ prompt: PromptStatistics, corpusIndex: Int, promptDigest: String) throws {
+        let place = "prompt \(corpusIndex)"
+        guard prompt.layout == layout else {
+            throw VernierError(
+                .mismatch, at: place, expected: "the layout of the calibration", found: "another",
+                remedy: "Make the prompt's statistics with the layout of the statistics that they are added to.")
+        }
+        let first = journal.last.map { $0.corpusIndex + 1 } ?? 0
+        guard corpusIndex >= first, corpusIndex < corpus.promptCount else {
+            throw VernierError(
+                .invalidArgument, at: place, expected: "a corpus index from \(first) to \(corpus.promptCount - 1)",
+                found: "\(corpusIndex)", remedy: "Add each prompt once, in the order of the corpus.")
+        }
+        let problems = prompt.problems()
+        guard problems.isEmpty else {
+            let finite = Statistic.all.allSatisfy { prompt[$0].allSatisfy(\.isFinite) }
+            throw VernierError(
+                finite ? .corruptState : .nonFinite, at: place, problems: problems,
+                remedy: "The model or its weights produce broken attention; nothing of this prompt was counted.")
+        }
+        for statistic in Statistic.all { Self.add(prompt[statistic], to: &sums[keyPath: statistic.values]) }
+        for cell in counts.indices { counts[cell] += 1 }
+        for (row, statistic) in Statistic.withRows.enumerated() { rows[row] += prompt[statistic] }
+        journal.append(PromptJournalEntry(corpusIndex: corpusIndex, promptDigest: promptDigest))
+    }
+
+    /// Adds element by element; both have the same length.
+    static func add(_ values: some Collection<Double>, to sums: inout [Double]) {
+        _ = sums.withUnsafeMutableBufferPointer { sums in
+            values.withContiguousStorageIfAvailable { values in
+                for index in 0..<min(sums.count, values.count) { sums[index] += values[index] }
+            }
+        }
+    }
+}
