@@ -19,17 +19,22 @@ public final class SafetensorsFile: TensorSource {
     /// The tensors' content is not read.
     ///
     /// Throws ``VernierError/Code/fileAccess`` or ``VernierError/Code/malformedFile``.
-    public init(path: String) throws {
+    public convenience init(path: String) throws {
         let file = try MappedFile(path: path)
-        let header = try SafetensorsHeader(file.bytes, name: file.name)
-        let data = UnsafeRawBufferPointer(rebasing: file.bytes[header.dataStart...])
+        try self.init(file.bytes, owner: file, name: file.name, path: path)
+    }
+
+    /// Reads the file's content from `bytes`, which `owner` keeps valid.
+    init(_ bytes: UnsafeRawBufferPointer, owner: AnyObject, name: String, path: String = "") throws {
+        let header = try withExtendedLifetime(owner) { try SafetensorsHeader(bytes, name: name) }
+        let data = UnsafeRawBufferPointer(rebasing: bytes[header.dataStart...])
         var tensors = [String: TensorView](minimumCapacity: header.entries.count)
         for entry in header.entries {
             tensors[entry.name] = TensorView(
-                name: entry.name, source: file.name, elementType: entry.elementType, shape: entry.shape,
-                bytes: UnsafeRawBufferPointer(rebasing: data[entry.offsets]), owner: file)
+                name: entry.name, source: name, elementType: entry.elementType, shape: entry.shape,
+                bytes: UnsafeRawBufferPointer(rebasing: data[entry.offsets]), owner: owner)
         }
-        self.sourceName = file.name
+        self.sourceName = name
         self.path = path
         self.metadata = header.metadata
         self.tensors = tensors

@@ -1,9 +1,9 @@
 import VernierCore
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// Collects tensors and writes them as one safetensors file, in one step and with the same bytes every time.
@@ -38,7 +38,7 @@ public struct SafetensorsWriter {
             guard descriptor >= 0 else { throw Self.failure(path, "cannot create a file there") }
             defer { close(descriptor) }
             try head.withUnsafeBytes { try Self.write($0, to: descriptor, path) }
-            for tensor in ordered { try Self.write(tensor.bytes, to: descriptor, path) }
+            for tensor in ordered { try tensor.withBytes { try Self.write($0, to: descriptor, path) } }
             guard fsync(descriptor) == 0 else { throw Self.failure(path, "cannot flush") }
         }
     }
@@ -46,7 +46,9 @@ public struct SafetensorsWriter {
     /// The whole file in memory.
     public func serialised() throws -> [UInt8] {
         let ordered = self.ordered
-        return try ordered.reduce(into: header(of: ordered)) { $0.append(contentsOf: $1.bytes) }
+        return try ordered.reduce(into: header(of: ordered)) { file, tensor in
+            tensor.withBytes { file.append(contentsOf: $0) }
+        }
     }
 
     private var ordered: [TensorView] {
@@ -96,9 +98,9 @@ public struct SafetensorsWriter {
 
     private static func writeSome(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
         #if canImport(Glibc)
-        Glibc.write(descriptor, bytes.baseAddress, bytes.count)
+            Glibc.write(descriptor, bytes.baseAddress, bytes.count)
         #else
-        Darwin.write(descriptor, bytes.baseAddress, bytes.count)
+            Darwin.write(descriptor, bytes.baseAddress, bytes.count)
         #endif
     }
 

@@ -24,12 +24,13 @@ extension TensorView {
             throw VernierError(
                 .invalidArgument, at: place, expected: "room for \(elementCount) numbers", found: "\(target.count)")
         }
-        let isFinite =
+        let isFinite = withBytes { bytes in
             switch elementType {
             case .f16: Widening.f16(bytes, into: target)
             case .bf16: Widening.bf16(bytes, into: target)
             default: Widening.f32(bytes, into: target)
             }
+        }
         guard isFinite else { throw nonFinite(in: target) }
     }
 
@@ -55,21 +56,21 @@ extension TensorView {
     public func uint8(shape: [Int]? = nil) throws -> [UInt8] {
         try check(shape: shape)
         guard elementType == .u8 || elementType == .bool else { throw wrongType(expected: "U8 or BOOL") }
-        return Array(bytes)
+        return withBytes { Array($0) }
     }
 
     private func integers<Stored: FixedWidthInteger & BitwiseCopyable>(as type: Stored.Type) throws -> [Int32] {
-        var result = [Int32]()
-        result.reserveCapacity(elementCount)
-        for index in 0..<elementCount {
-            let stored = bytes.loadUnaligned(fromByteOffset: index * MemoryLayout<Stored>.size, as: Stored.self)
-            guard let value = Int32(exactly: Stored(littleEndian: stored)) else {
-                throw VernierError(
-                    .mismatch, at: place, expected: "32-bit integers", found: "\(stored) at index \(index)")
+        try withBytes { bytes in
+            try (0..<elementCount).map { index in
+                let offset = index * MemoryLayout<Stored>.size
+                let stored = Stored(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Stored.self))
+                guard let value = Int32(exactly: stored) else {
+                    throw VernierError(
+                        .mismatch, at: place, expected: "32-bit integers", found: "\(stored) at index \(index)")
+                }
+                return value
             }
-            result.append(value)
         }
-        return result
     }
 
     private func checkIsFloat() throws {

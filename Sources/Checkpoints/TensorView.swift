@@ -14,6 +14,9 @@ public struct TensorView: @unchecked Sendable {
     /// The extent of each dimension, outermost first; empty for a single number.
     public let shape: [Int]
     /// The stored elements: ``elementCount`` times the element's size, with no promise of alignment.
+    ///
+    /// Valid while the view, or a copy of it, lives; the compiler may end a view's life after its last use, so read
+    /// through ``withBytes(_:)`` unless something else holds the view.
     public let bytes: UnsafeRawBufferPointer
     /// What keeps ``bytes`` valid.
     private let owner: AnyObject
@@ -40,6 +43,11 @@ public struct TensorView: @unchecked Sendable {
 
     /// Where the tensor is, for messages: `model.safetensors, tensor 'head.weight'`.
     public var place: String { "\(source), tensor '\(name)'" }
+
+    /// Calls `body` with ``bytes``, which stay valid until it returns.
+    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try withExtendedLifetime(owner) { try body(bytes) }
+    }
 
     /// The same tensor under another name.
     public func renamed(_ newName: String) -> TensorView {

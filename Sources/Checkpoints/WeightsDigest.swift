@@ -15,7 +15,7 @@ public func weightsDigest(of source: some TensorSource) throws -> String {
         digest.update(field: name)
         digest.update(field: tensor.elementType.name)
         digest.update(field: tensor.shape.map(String.init).joined(separator: ","))
-        digest.update(tensor.bytes)
+        tensor.withBytes { digest.update($0) }
     }
     return digest.finalise()
 }

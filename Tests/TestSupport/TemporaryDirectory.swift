@@ -1,7 +1,7 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// A new, empty folder that is removed with all its content when the object goes.
@@ -26,6 +26,9 @@ public final class TemporaryDirectory: Sendable {
         mkdir(file(name), 0o755)
         return file(name)
     }
+
+    /// Removes a file or a folder with its content.
+    public func remove(_ name: String) { Self.remove(file(name)) }
 
     deinit { Self.remove(path) }
 

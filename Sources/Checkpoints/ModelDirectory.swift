@@ -1,0 +1,70 @@
+import ProfileFormat
+import VernierCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A folder with everything that one model needs; see <doc:ModelDirectory> for its layout.
+public struct ModelDirectory: Sendable {
+    /// The folder's path as given.
+    public let path: String
+    /// What `config.json` says.
+    public let configuration: ModelConfiguration
+
+    /// Checks that every file is there and reads `config.json`; weights are not opened.
+    ///
+    /// Throws ``VernierError/Code/fileAccess`` naming all missing files, and as ``ModelConfiguration/init(path:)`` does.
+    public init(path: String) throws {
+        self.path = path
+        let missing = Self.files.filter { !Self.isFile("\(path)/\($0)") }
+        guard missing.isEmpty else {
+            throw VernierError(
+                .fileAccess, at: fileName(of: path), expected: "the files \(Self.files.joined(separator: ", "))",
+                found: "no \(missing.joined(separator: ", no "))",
+                remedy: "Give the folder of a converted model; it is '\(path)' now.")
+        }
+        configuration = try ModelConfiguration(path: "\(path)/\(Self.configurationFile)")
+    }
+
+    /// The file with the transformer's weights.
+    public var transformerPath: String { "\(path)/\(Self.transformerFile)" }
+    /// The file with the image tokeniser's weights.
+    public var imageTokenizerPath: String { "\(path)/\(Self.imageTokenizerFile)" }
+    /// The folder of the text encoder.
+    public var textEncoderPath: String { "\(path)/text_encoder" }
+    /// The SentencePiece model of the text encoder.
+    public var textTokenizerPath: String { "\(path)/\(Self.textTokenizerFile)" }
+
+    /// Opens the transformer's weights.
+    public func openTransformer() throws -> SafetensorsFile { try SafetensorsFile(path: transformerPath) }
+    /// Opens the image tokeniser's weights.
+    public func openImageTokenizer() throws -> SafetensorsFile { try SafetensorsFile(path: imageTokenizerPath) }
+
+    /// What a profile must have in common with this model; reads all of the transformer's weights once.
+    ///
+    /// `branches` is 2 with classifier-free guidance, else 1.
+    public func identity(branches: Int = 2) throws -> ModelIdentity {
+        try ModelIdentity(
+            family: configuration.family, name: configuration.name, branches: branches,
+            layers: configuration.transformer.depth, heads: configuration.transformer.heads,
+            headWidth: configuration.transformer.headWidth, shapeDigest: configuration.shapeDigest,
+            weightsDigest: weightsDigest(of: openTransformer()))
+    }
+
+    private static let configurationFile = "config.json"
+    private static let transformerFile = "transformer.safetensors"
+    private static let imageTokenizerFile = "tokenizer.safetensors"
+    private static let textTokenizerFile = "text_encoder/spiece.model"
+    private static let files = [
+        configurationFile, transformerFile, imageTokenizerFile, "text_encoder/config.json",
+        "text_encoder/model.safetensors", textTokenizerFile,
+    ]
+
+    private static func isFile(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+}

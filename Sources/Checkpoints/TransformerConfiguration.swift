@@ -1,0 +1,28 @@
+import ProfileFormat
+
+/// The numbers of an Infinity transformer.
+public struct TransformerConfiguration: Sendable, Hashable {
+    /// Blocks in all.
+    public let depth: Int
+    /// Chunks that the blocks are stored in: block i is `block_chunks.(i / m).module.(i % m)`, m = depth / chunks.
+    public let blockChunks: Int
+    /// Channels of the residual stream.
+    public let width: Int
+    /// Attention heads.
+    public let heads: Int
+    /// Hidden channels of the feed-forward layers.
+    public let mlpWidth: Int
+    /// Channels of the text features.
+    public let textWidth: Int
+    /// Heads of the attention that pools the text.
+    public let textPoolHeads: Int
+    /// Bits per token.
+    public let bits: Int
+    /// The reference grid that rotary positions are scaled to.
+    public let ropeGrid: ScaleSchedule.Grid
+
+    /// Channels per attention head.
+    public var headWidth: Int { width / heads }
+    /// Blocks per chunk.
+    public var blocksPerChunk: Int { depth / blockChunks }
+}
