@@ -55,6 +55,13 @@ public struct TensorView: @unchecked Sendable {
             name: newName, source: source, elementType: elementType, shape: shape, bytes: bytes, owner: owner)
     }
 
+    /// A part of the tensor.
+    func slice(named name: String, shape: [Int], byteRange: Range<Int>) -> TensorView {
+        TensorView(
+            name: name, source: source, elementType: elementType, shape: shape,
+            bytes: UnsafeRawBufferPointer(rebasing: bytes[byteRange]), owner: owner)
+    }
+
     /// The size of a tensor in bytes; `nil` if a dimension is negative or the size does not fit `Int`.
     static func byteCount(of shape: [Int], _ elementType: ElementType) -> Int? {
         var count = elementType.byteCount
