@@ -48,11 +48,11 @@ public struct CalibrationSettings: Sendable, Hashable {
         self.toolVersion = toolVersion
     }
 
-    /// What stands otherwise in `other`, as readable sentences: expected are these settings, found is `other`.
+    /// What stands otherwise in `other`, as readable sentences: expected is `other`, found are these settings.
     public func differences(from other: CalibrationSettings) -> [String] {
         func difference<Value: Equatable>(_ name: String, _ value: KeyPath<CalibrationSettings, Value>) -> [String] {
             self[keyPath: value] == other[keyPath: value]
-                ? [] : ["expected \(name) \(self[keyPath: value]), found \(other[keyPath: value])"]
+                ? [] : ["expected \(name) \(other[keyPath: value]), found \(self[keyPath: value])"]
         }
         return difference("top counts", \.topCounts) + difference("seed", \.seed) + difference("guidance", \.guidance)
             + difference("temperature", \.temperature) + difference("top-p", \.topP) + difference("top-k", \.topK)

@@ -11,9 +11,9 @@ extension CalibrationStatistics {
     /// Throws ``VernierError/Code/mismatch`` with every difference in one message if model, schedule, settings or corpus
     /// differ or a prompt is counted in both.
     public func merging(_ other: CalibrationStatistics) throws -> CalibrationStatistics {
-        var problems = identity.differences(from: other.identity)
-        problems += schedule.differences(from: other.schedule)
-        problems += settings.differences(from: other.settings)
+        var problems = other.identity.differences(from: identity)
+        problems += other.schedule.differences(from: schedule)
+        problems += other.settings.differences(from: settings)
         if other.corpus != corpus {
             problems.append(
                 "expected the corpus \(corpus.digest) of \(corpus.promptCount) prompts, "

@@ -1,0 +1,150 @@
+import CHDF5Shim
+import CalibrationStatistics
+import ProfileFormat
+import VernierCore
+
+/// Reads the content of one statistics file.
+struct StatisticsFileReader {
+    /// What the root attributes say.
+    struct Header {
+        let identity: ModelIdentity
+        let schedule: ScaleSchedule
+        let settings: CalibrationSettings
+        let corpus: CorpusReference
+        let promptCount: Int
+    }
+
+    let session: HDF5Session
+    let root: hid_t
+    /// The file's size: what its data sets claim to hold must fit into it.
+    let fileBytes: Int
+
+    private typealias Names = StatisticsFileNames
+
+    /// Reads the root attributes.
+    func header() throws -> Header {
+        let format = try text(Names.format)
+        let version = try integer(Names.schemaVersion)
+        guard format == StatisticsSeal.format, version == StatisticsSeal.schemaVersion else {
+            throw VernierError(
+                .unsupportedVersion, at: session.fileName,
+                expected: "\(StatisticsSeal.format) \(StatisticsSeal.schemaVersion)", found: "\(format) \(version)")
+        }
+        let header = try inThisFile {
+            Header(
+                identity: try identity(), schedule: try schedule(), settings: try settings(),
+                corpus: try CorpusReference(
+                    digest: text(Names.corpusDigest), promptCount: integer(Names.corpusPromptCount)),
+                promptCount: try integer(Names.promptCount))
+        }
+        guard (0...header.corpus.promptCount).contains(header.promptCount),
+            try integer(Names.complete) == (header.promptCount == header.corpus.promptCount ? 1 : 0)
+        else {
+            throw VernierError(
+                .malformedFile, at: session.fileName,
+                expected: "at most \(header.corpus.promptCount) prompts and 'complete' to match",
+                found: "\(header.promptCount) prompts")
+        }
+        return header
+    }
+
+    /// Reads everything.
+    func statistics() throws -> CalibrationStatistics {
+        let header = try header()
+        let layout = try inThisFile {
+            try StatisticsLayout(
+                identity: header.identity, schedule: header.schedule, topCounts: header.settings.topCounts)
+        }
+        try checkSize(layout, promptCount: header.promptCount)
+        let journalGroup = try session.openGroup(Names.journal, in: root)
+        let indices = try session.readDataset(
+            Names.corpusIndex, shape: [header.promptCount], in: journalGroup, zero: 0)
+        let digests = try session.readTexts(Names.promptDigest, count: header.promptCount, in: journalGroup)
+        let counts = try session.readDataset(
+            Names.counts, shape: layout.shape(of: .currentMass), in: root, zero: 0)
+        let sumsGroup = try session.openGroup(Names.sums, in: root)
+        let sums = try Statistic.all.map {
+            try session.readDataset($0.name, shape: layout.shape(of: $0), in: sumsGroup, zero: 0.0)
+        }
+        let rowsGroup = try session.openGroup(Names.rows, in: root)
+        let rows = try Statistic.withRows.map {
+            try session.readDataset(
+                $0.name, shape: [header.promptCount] + layout.shape(of: $0), in: rowsGroup, zero: 0.0)
+        }
+        return try inThisFile(.corruptState) {
+            try CalibrationStatistics(
+                identity: header.identity, schedule: header.schedule, settings: header.settings,
+                corpus: header.corpus,
+                journal: zip(indices, digests).map { PromptJournalEntry(corpusIndex: $0, promptDigest: $1) },
+                counts: counts, sums: sums, rows: rows)
+        }
+    }
+
+    // MARK: - Parts
+
+    private func identity() throws -> ModelIdentity {
+        try ModelIdentity(
+            family: text(Names.family), name: text(Names.name), branches: integer(Names.branches),
+            layers: integer(Names.layers), heads: integer(Names.heads), headWidth: integer(Names.headWidth),
+            shapeDigest: text(Names.shapeDigest), weightsDigest: text(Names.weightsDigest))
+    }
+
+    private func schedule() throws -> ScaleSchedule {
+        let sides = try session.readListAttribute(Names.grids, columns: 2, of: root, as: Int.self)
+        let ropeGrid = try session.readListAttribute(Names.ropeGrid, of: root, as: Int.self)
+        guard ropeGrid.count == 2 else {
+            throw VernierError(
+                .malformedFile, at: session.fileName, expected: "2 numbers in '\(Names.ropeGrid)'",
+                found: "\(ropeGrid.count)")
+        }
+        return try ScaleSchedule(
+            grids: stride(from: 0, to: sides.count, by: 2).map {
+                ScaleSchedule.Grid(height: sides[$0], width: sides[$0 + 1])
+            },
+            ropeGrid: ScaleSchedule.Grid(height: ropeGrid[0], width: ropeGrid[1]))
+    }
+
+    private func settings() throws -> CalibrationSettings {
+        try CalibrationSettings(
+            topCounts: session.readListAttribute(Names.topCounts, of: root, as: Int.self),
+            seed: session.readAttribute(Names.seed, of: root, as: UInt64.self), guidance: number(Names.guidance),
+            temperature: number(Names.temperature), topP: number(Names.topP), topK: integer(Names.topK),
+            toolVersion: text(Names.toolVersion))
+    }
+
+    private func text(_ name: String) throws -> String { try session.readTextAttribute(name, of: root) }
+
+    private func integer(_ name: String) throws -> Int {
+        try session.readAttribute(name, of: root, as: Int.self)
+    }
+
+    private func number(_ name: String) throws -> Double {
+        try session.readAttribute(name, of: root, as: Double.self)
+    }
+
+    /// Checks that the numbers which the header promises fit into the file at all.
+    private func checkSize(_ layout: StatisticsLayout, promptCount: Int) throws {
+        var values = layout.cellCount + Statistic.all.reduce(0) { $0 + layout.valueCount(of: $1) }
+        let row = Statistic.withRows.reduce(1) { $0 + layout.valueCount(of: $1) }
+        let (rows, overflows) = row.multipliedReportingOverflow(by: promptCount)
+        values = overflows ? Int.max : values.addingReportingOverflow(rows).partialValue
+        guard values >= 0, values <= fileBytes / 8 else {
+            throw VernierError(
+                .malformedFile, at: session.fileName, expected: "at least \(values) numbers of 8 bytes by the header",
+                found: "a file of \(fileBytes) bytes")
+        }
+    }
+
+    /// Restates an error of `body` as one of this file.
+    private func inThisFile<Result>(
+        _ code: VernierError.Code = .malformedFile, _ body: () throws -> Result
+    ) throws -> Result {
+        do {
+            return try body()
+        } catch let error as VernierError where error.code != .fileAccess && error.code != .malformedFile {
+            throw VernierError(
+                code, at: session.fileName, problems: error.problems.map { "\(error.place): \($0)" },
+                remedy: error.remedy)
+        }
+    }
+}

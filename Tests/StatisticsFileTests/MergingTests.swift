@@ -1,0 +1,62 @@
+import CalibrationStatistics
+import ProfileFormat
+import TestSupport
+import Testing
+import VernierCore
+
+@Suite struct MergingTests {
+    @Test func mergingIsAdditionWhateverTheOrder() throws {
+        let whole = try SmallCalibration.counted(0..<6)
+        let parts = try [[0, 4], [1, 5], [2, 3]].map { try SmallCalibration.counted($0) }
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let (a, b, c) = (parts[order[0]], parts[order[1]], parts[order[2]])
+            for merged in [try a.merging(b).merging(c), try a.merging(b.merging(c))] {
+                #expect(merged.journal == whole.journal)
+                #expect(merged.counts == whole.counts)
+                #expect(merged.isComplete)
+                for statistic in Statistic.withRows {
+                    #expect(merged.sums[statistic] == whole.sums[statistic], "\(statistic) bit for bit")
+                    #expect(merged.rows(of: statistic) == whole.rows(of: statistic))
+                }
+                for statistic in Statistic.all where !statistic.keepsRows {
+                    // Six numbers of like size: a few units in the last place.
+                    #expect(
+                        zip(merged.sums[statistic], whole.sums[statistic]).allSatisfy {
+                            abs($0 - $1) <= 4 * max($0, $1).ulp
+                        })
+                }
+            }
+        }
+        #expect(try parts[0].merging(parts[1]) == parts[1].merging(parts[0]))
+    }
+
+    @Test func nothingIsTheNeutralElement() throws {
+        let some = try SmallCalibration.counted([1, 3])
+        #expect(try some.merging(SmallCalibration.empty()) == some)
+        #expect(try SmallCalibration.empty().merging(some) == some)
+    }
+
+    @Test func namesEveryDifferenceInOneMessage() throws {
+        let one = try SmallCalibration.counted([0])
+        let other = try CalibrationStatistics(
+            identity: SmallCalibration.identity(layers: 4, family: "var"),
+            schedule: SmallCalibration.schedule([(1, 1), (2, 2)]),
+            settings: SmallCalibration.settings(seed: 2),
+            corpus: CorpusReference(digest: SmallCalibration.weightsDigest, promptCount: 7))
+        let text = message { try one.merging(other) }
+        for part in [
+            "merging statistics: ", "expected family \"infinity\", found \"var\"", "expected 3 layers, found 4",
+            "found 1x1 2x2;",
+            "expected seed \(UInt64.max), found 2", "of 6 prompts", "of 7. Merge",
+        ] {
+            #expect(text.contains(part), "\(part) in \(text)")
+        }
+    }
+
+    @Test func refusesPromptsCountedTwice() throws {
+        let text = message {
+            try SmallCalibration.counted([0, 1, 4]).merging(SmallCalibration.counted([1, 2, 4]))
+        }
+        #expect(text.contains("expected each prompt in one file only, found 2 in both (1, 4)"))
+    }
+}
