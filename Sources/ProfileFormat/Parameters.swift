@@ -3,7 +3,7 @@ import VernierCore
 /// Named scalars that go with a policy or a selection rule; sorted by name, so equal contents are equal values.
 public struct Parameters: Sendable, Hashable, ExpressibleByDictionaryLiteral {
     /// Names and values, in the order of the names.
-    public let members: [JSONObject.Member]
+    public private(set) var members: [JSONObject.Member]
 
     /// Makes parameters from a literal; a name given twice keeps its last value.
     ///
@@ -22,8 +22,19 @@ public struct Parameters: Sendable, Hashable, ExpressibleByDictionaryLiteral {
         members = object.members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
     }
 
-    /// The value called `name`; nil if there is none.
-    public subscript(name: String) -> JSONValue? { members.first { $0.key == name }?.value }
+    /// The value called `name`; nil if there is none. Setting nil removes it.
+    ///
+    /// - Precondition: values are scalars.
+    public subscript(name: String) -> JSONValue? {
+        get { members.first { $0.key == name }?.value }
+        set {
+            precondition(newValue?.isScalar ?? true, "parameters are scalars")
+            var object = JSONObject()
+            for member in members { object[member.key] = member.value }
+            object[name] = newValue
+            self = Parameters(object)
+        }
+    }
 
     /// The value called `name` as a whole number; nil if there is none or it is something else.
     public func integer(_ name: String) -> Int? {
@@ -44,6 +55,29 @@ public struct Parameters: Sendable, Hashable, ExpressibleByDictionaryLiteral {
     public func bool(_ name: String) -> Bool? {
         guard case .bool(let value)? = self[name] else { return nil }
         return value
+    }
+
+    /// Reads `name=value` pairs as users write them: true, false and numbers as such, anything else as text.
+    ///
+    /// Throws ``VernierError/Code/invalidArgument`` for a pair without `=`, without a name, or with a name given before.
+    public static func parse(_ pairs: [String]) throws -> Parameters {
+        var object = JSONObject()
+        for pair in pairs {
+            guard let equals = pair.firstIndex(of: "="), equals > pair.startIndex else {
+                throw VernierError(
+                    .invalidArgument, at: "parameter \(JSONValue.quoted(pair))", expected: "name=value", found: "no '='"
+                )
+            }
+            let name = String(pair[..<equals])
+            let text = String(pair[pair.index(after: equals)...])
+            guard object[name] == nil else {
+                throw VernierError(
+                    .invalidArgument, at: "parameter \(JSONValue.quoted(name))", expected: "one value", found: "two")
+            }
+            let value = try? JSONValue.parse(text, name: name)
+            object[name] = value.flatMap { $0.isScalar && $0 != .null ? $0 : nil } ?? .string(text)
+        }
+        return Parameters(object)
     }
 
     /// `name value, name value`, for people.

@@ -1,0 +1,27 @@
+import ProfileFormat
+
+/// What to make of the statistics: policy, budget, and how the runtime is to carry it out.
+public struct CompilationRequest: Sendable, Hashable {
+    /// The policy's name, and those parameters that differ from the default; see ``allocationPolicies``.
+    public var policy: PolicyDescription
+    /// The bound on the retained cache.
+    public var budget: BudgetRequest
+    /// Which tokens a cell keeps.
+    public var selection: SelectionRule
+    /// How they are stored.
+    public var storage: StorageFormat
+    /// The version of Vernier that compiles, for the provenance.
+    public var toolVersion: String
+
+    /// Makes a request.
+    public init(
+        policy: PolicyDescription, budget: BudgetRequest, selection: SelectionRule = .attentionMass(),
+        storage: StorageFormat = .float32, toolVersion: String
+    ) {
+        self.policy = policy
+        self.budget = budget
+        self.selection = selection
+        self.storage = storage
+        self.toolVersion = toolVersion
+    }
+}

@@ -1,0 +1,41 @@
+import CalibrationStatistics
+import ProfileFormat
+import VernierCore
+
+/// Compiles statistics and a budget to a profile: a pure function, the same inputs give the same bytes.
+///
+/// The budget becomes T slots per branch: `floor(tokens per cell * layers * heads)`, where a kept share counts
+/// `H_{K-1}` tokens per cell; a budget in bytes becomes the largest T whose predicted resident bytes for one image (all
+/// branches) stay within it. Scales with `H_k * layers * heads > T` hold exactly T slots per branch, earlier scales
+/// their whole history. All branches share one table.
+///
+/// Throws ``VernierError/Code/emptyInput`` without counted prompts, ``VernierError/Code/corruptState`` for statistics
+/// with gaps, ``VernierError/Code/invalidArgument`` for an unknown policy or parameters out of range, and
+/// ``VernierError/Code/infeasibleBudget``, with the numbers, for a budget that no allocation of the policy meets.
+public func compile(statistics: CalibrationStatistics, request: CompilationRequest) throws -> Profile {
+    guard statistics.promptCount > 0 else {
+        throw VernierError(
+            .emptyInput, at: "statistics", expected: "at least one counted prompt", found: "none",
+            remedy: "Run the calibration first.")
+    }
+    let gaps = statistics.coverageProblems()
+    guard gaps.isEmpty else {
+        throw VernierError(
+            .corruptState, at: "statistics", problems: gaps, remedy: "Run the calibration again or to its end.")
+    }
+    try request.budget.validate()
+    let policy = try PolicyTable.policy(named: request.policy.name)
+    let parameters = try PolicyParameter.complete(
+        request.policy.parameters, policy.parameters, place: "policy '\(policy.name)'")
+    let search = SlotSearch(statistics: statistics, policy: policy, parameters: parameters, request: request)
+    let allocation = try search.allocation()
+    return try Profile(
+        model: statistics.identity, schedule: statistics.schedule,
+        policy: PolicyDescription(name: policy.name, parameters: allocation.parameters),
+        selection: request.selection, storage: request.storage, requestedBudget: request.budget,
+        capacities: allocation.capacities, roles: allocation.roles,
+        provenance: Provenance(
+            toolVersion: request.toolVersion, statisticsDigest: statistics.contentDigest(),
+            corpusDigest: statistics.corpus.digest, promptCount: statistics.promptCount,
+            seed: statistics.settings.seed))
+}
