@@ -1,0 +1,107 @@
+import Foundation
+import VernierCore
+
+extension EvaluationReport {
+    /// The report for people: the policies with intervals, what the pictures show, and paired differences.
+    public func markdown() throws -> String {
+        let metrics = EvaluationMetric.all.filter { metric in rows.contains { $0.estimates[metric.key] != nil } }
+        var text = "# Evaluation of \(model)\n\n"
+        text += "\(counted(prompts.count, "prompt")), \(counted(seeds.count, "seed")) each. "
+        text += "Fidelity is measured against the full cache with the same noise. "
+        text += "In brackets: 95 % intervals over prompts.\n\n"
+        text += mainTable(metrics).text
+        if let scenes = sceneTable() {
+            text += "\n## What the pictures show\n\nShare of pictures that are right, with Wilson's 95 % interval.\n\n"
+            text += scenes.text
+        }
+        if let comparedRow, let differences = try differenceTable(metrics, comparedRow) {
+            text += "\n## Differences from \(comparedRow)\n\n"
+            text += "Paired by prompt; an interval without 0 is a difference.\n\n"
+            text += differences.text
+        }
+        return text
+    }
+
+    // MARK: Tables
+
+    private func mainTable(_ metrics: [EvaluationMetric]) -> MarkdownTable {
+        let hasPooled = rows.contains { $0.pooledPSNRDecibels != nil }
+        var columns = ["name", "policy", "selection", "storage"].map { MarkdownTable.Column($0) }
+        columns += ["kept", "resident"].map { MarkdownTable.Column($0, isRightAligned: true) }
+        columns += metrics.map { MarkdownTable.Column($0.title, isRightAligned: true) }
+        if hasPooled { columns.append(MarkdownTable.Column("pooled PSNR, dB", isRightAligned: true)) }
+        var table = MarkdownTable(columns: columns)
+        for row in rows {
+            var cells = [row.name, row.policy, row.selection, row.storage]
+            cells += [String(format: "%.2f %%", 100 * row.keptShare), bytes(row)]
+            cells += metrics.map { cell(row.estimates[$0.key], $0.fractionDigits) }
+            if hasPooled { cells.append(row.pooledPSNRDecibels.map { decimal($0, 2) } ?? "-") }
+            table.add(cells)
+        }
+        return table
+    }
+
+    private func sceneTable() -> MarkdownTable? {
+        guard rows.contains(where: { $0.sceneSummary != nil }) else { return nil }
+        let titles = ["all", "colour", "shape", "size", "relation", "background", "count"]
+        var table = MarkdownTable(
+            columns: [MarkdownTable.Column("name")]
+                + titles.map { MarkdownTable.Column($0, isRightAligned: true) })
+        for row in rows {
+            guard let summary = row.sceneSummary else { continue }
+            let estimates = [
+                summary.allCorrect, summary.colour, summary.shape, summary.size, summary.relation, summary.background,
+                summary.count,
+            ]
+            table.add([row.name] + estimates.map { cell($0, 3) })
+        }
+        return table
+    }
+
+    private func differenceTable(_ metrics: [EvaluationMetric], _ name: String) throws -> MarkdownTable? {
+        guard let reference = rows.first(where: { $0.name == name }) else { return nil }
+        var table = MarkdownTable(
+            columns: [MarkdownTable.Column("name")]
+                + metrics.map { MarkdownTable.Column($0.title, isRightAligned: true) })
+        for row in rows where row.name != name {
+            let cells = try metrics.map { metric in
+                let difference = try row.pairedDifference(metric, from: reference, bootstrapSeed: bootstrapSeed)
+                return cell(difference, metric.fractionDigits, hasSign: true)
+            }
+            table.add([row.name] + cells)
+        }
+        return table
+    }
+
+    // MARK: Cells
+
+    /// `31.20 (30.60 to 31.90)`; `-` for what was not measured.
+    private func cell(_ estimate: Estimate?, _ digits: Int, hasSign: Bool = false) -> String {
+        guard let estimate else { return "-" }
+        let mean = decimal(estimate.mean, digits, hasSign: hasSign)
+        let low = decimal(estimate.low, digits, hasSign: hasSign)
+        return "\(mean) (\(low) to \(decimal(estimate.high, digits, hasSign: hasSign)))"
+    }
+
+    private func decimal(_ value: Double, _ digits: Int, hasSign: Bool = false) -> String {
+        value.isFinite ? String(format: hasSign ? "%+.\(digits)f" : "%.\(digits)f", value) : "equal"
+    }
+
+    /// The measured bytes; both if they differ from the prediction.
+    private func bytes(_ row: EvaluationRow) -> String {
+        let predicted = Self.bytes(row.predictedResidentBytes)
+        guard let measured = row.measuredResidentBytes else { return "\(predicted) (predicted)" }
+        guard measured != row.predictedResidentBytes else { return predicted }
+        return "\(measured) B (predicted \(row.predictedResidentBytes) B)"
+    }
+
+    /// `512 B`, `1.50 KiB`, `12.25 MiB`.
+    static func bytes(_ count: Int) -> String {
+        guard count >= 1_024 else { return "\(count) B" }
+        var (value, unit) = (Double(count) / 1_024, "KiB")
+        for larger in ["MiB", "GiB", "TiB"] where value >= 1_024 { (value, unit) = (value / 1_024, larger) }
+        return String(format: "%.2f \(unit)", value)
+    }
+
+    private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+}
