@@ -21,35 +21,51 @@ enum Widening {
     static func float(fromBF16 bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
 
     /// Widens half-precision numbers; returns whether all are finite.
+    ///
+    /// - Precondition: `source` holds at least `target.count` numbers; so in the functions below.
     static func f16(_ source: UnsafeRawBufferPointer, into target: UnsafeMutableBufferPointer<Float>) -> Bool {
-        var largestExponent: UInt16 = 0
+        guard let (from, to) = pointers(source, target, elementByteCount: 2) else { return true }
+        var carries: UInt16 = 0
         for index in 0..<target.count {
-            let bits = UInt16(littleEndian: source.loadUnaligned(fromByteOffset: 2 &* index, as: UInt16.self))
-            largestExponent = max(largestExponent, bits & 0x7C00)
-            target[index] = float(fromF16: bits)
+            let bits = UInt16(littleEndian: from.loadUnaligned(fromByteOffset: 2 &* index, as: UInt16.self))
+            carries |= (bits & 0x7C00) &+ 0x0400
+            to[index] = float(fromF16: bits)
         }
-        return largestExponent < 0x7C00
+        return carries & 0x8000 == 0
     }
 
     /// Widens bfloat16 numbers; returns whether all are finite.
     static func bf16(_ source: UnsafeRawBufferPointer, into target: UnsafeMutableBufferPointer<Float>) -> Bool {
-        var largestExponent: UInt16 = 0
+        guard let (from, to) = pointers(source, target, elementByteCount: 2) else { return true }
+        var carries: UInt16 = 0
         for index in 0..<target.count {
-            let bits = UInt16(littleEndian: source.loadUnaligned(fromByteOffset: 2 &* index, as: UInt16.self))
-            largestExponent = max(largestExponent, bits & 0x7F80)
-            target[index] = float(fromBF16: bits)
+            let bits = UInt16(littleEndian: from.loadUnaligned(fromByteOffset: 2 &* index, as: UInt16.self))
+            carries |= (bits & 0x7F80) &+ 0x0080
+            to[index] = float(fromBF16: bits)
         }
-        return largestExponent < 0x7F80
+        return carries & 0x8000 == 0
     }
 
     /// Copies single-precision numbers; returns whether all are finite.
     static func f32(_ source: UnsafeRawBufferPointer, into target: UnsafeMutableBufferPointer<Float>) -> Bool {
-        var largestExponent: UInt32 = 0
+        guard let (from, to) = pointers(source, target, elementByteCount: 4) else { return true }
+        var carries: UInt32 = 0
         for index in 0..<target.count {
-            let bits = UInt32(littleEndian: source.loadUnaligned(fromByteOffset: 4 &* index, as: UInt32.self))
-            largestExponent = max(largestExponent, bits & 0x7F80_0000)
-            target[index] = Float(bitPattern: bits)
+            let bits = UInt32(littleEndian: from.loadUnaligned(fromByteOffset: 4 &* index, as: UInt32.self))
+            carries |= (bits & 0x7F80_0000) &+ 0x0080_0000
+            to[index] = Float(bitPattern: bits)
         }
-        return largestExponent < 0x7F80_0000
+        return carries & 0x8000_0000 == 0
+    }
+
+    // In the loops above a full exponent plus one carries into the sign's bit: an OR of those sums tells at the end
+    // whether any number was not finite, and unlike a maximum or an early exit it leaves the loop to vector code. For
+    // the same reason the checks of the pointers stand here, outside the loops.
+    private static func pointers(
+        _ source: UnsafeRawBufferPointer, _ target: UnsafeMutableBufferPointer<Float>, elementByteCount: Int
+    ) -> (UnsafeRawPointer, UnsafeMutablePointer<Float>)? {
+        precondition(source.count >= target.count * elementByteCount, "source holds at least target.count numbers")
+        guard let from = source.baseAddress, let to = target.baseAddress else { return nil }
+        return (from, to)
     }
 }

@@ -10,21 +10,26 @@ final class SentencePieceModel: @unchecked Sendable {
     /// Loads the file at `path`.
     ///
     /// Throws ``VernierError/Code/fileAccess`` or ``VernierError/Code/malformedFile``.
-    init(path: String) throws {
+    convenience init(path: String) throws {
         let file = try MappedFile(path: path)
-        name = file.name
+        defer { withExtendedLifetime(file) {} }
+        try self.init(file.bytes, name: file.name)
+    }
+
+    /// Loads a serialised model; `name` is for messages.
+    init(_ bytes: UnsafeRawBufferPointer, name: String) throws {
         var loaded: OpaquePointer?
         var message: UnsafeMutablePointer<CChar>?
-        // The library accepts an empty model and then has no normaliser: refuse it here.
-        let status = withExtendedLifetime(file) {
-            file.count == 0 ? 1 : vsp_load(file.bytes.baseAddress, file.count, &loaded, &message)
-        }
-        guard status == 0, let loaded else {
+        // The library follows a damaged character map out of its memory: look before it does.
+        let isSound = !bytes.isEmpty && CharacterMap.areSound(inModel: bytes)
+        guard isSound, vsp_load(bytes.baseAddress, bytes.count, &loaded, &message) == 0, let loaded else {
             throw VernierError(
-                .malformedFile, at: file.name, expected: "a SentencePiece model",
-                found: Self.take(message) ?? "an empty file",
-                remedy: "The file is damaged or of another kind; fetch it again.")
+                .malformedFile, at: name, expected: "a SentencePiece model",
+                found: Self.take(message)
+                    ?? (bytes.isEmpty ? "an empty file" : "a damaged one or another kind of file"),
+                remedy: "Fetch the file again.")
         }
+        self.name = name
         model = loaded
     }
 
