@@ -95,7 +95,7 @@ void vk_attention_run(const vk_attention *a, float *scratch) {
   pack_values(a, values);
   for (long first = 0; first < a->queries; first += TILE) {
     long rows = a->queries - first < TILE ? a->queries - first : TILE;
-    vk_gemm(a->q + first * d, d, rows, d, keys, total, NULL, scores, total, 0, panels_of(total));
+    vk_gemm(a->q + first * a->q_stride, a->q_stride, rows, d, keys, total, NULL, scores, total, 0, panels_of(total));
     for (long r = 0; r < rows; r++) {
       float *row = scores + r * total;
       if (a->history_bias)

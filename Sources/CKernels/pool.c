@@ -21,6 +21,9 @@ static atomic_long job_next;
 static atomic_int job_running;          // workers that have not finished this job
 static atomic_ulong job_number;         // rises with each job
 static _Thread_local int inside_task = 0;
+static _Thread_local int thread_index = 0;
+
+int vk_thread_index(void) { return thread_index; }
 
 static inline void relax(void) {
 #if defined(__x86_64__)
@@ -42,6 +45,7 @@ static void work(void) {
 
 static void *worker(void *argument) {
   int index = (int)(intptr_t)argument;
+  thread_index = index + 1;
   unsigned long seen = 0;
   for (;;) {
     unsigned long number = 0;

@@ -19,6 +19,7 @@ int vk_thread_count(void);         // VERNIER_THREADS, or the number of online c
 void vk_thread_count_set(int count);
 // Runs task(context, 0 ..< parts) on the pool, the caller included; returns when all parts are done. Not reentrant:
 // a call from inside a task runs serially.
+int vk_thread_index(void);         // 0 for the caller, 1... for pool threads, inside a task
 void vk_parallel(long parts, vk_task task __attribute__((swift_attr("@Sendable"))), void *context);
 
 // ---- Matrix product --------------------------------------------------------------------------------------------
@@ -59,8 +60,8 @@ int vk_all_finite(const float *x, long count);
 // ---- Attention -------------------------------------------------------------------------------------------------
 // One head of one sequence: softmax(q K^T + bias) V over two segments, history slots then the current map.
 typedef struct {
-  const float *q;                   // [queries, D], already scaled
-  long queries, d;
+  const float *q;                   // row r at q + r * q_stride, already scaled
+  long q_stride, queries, d;
   const float *history_k, *history_v;  // [history, D]
   const float *history_bias;        // [history] logit bias of each slot, or NULL
   long history;

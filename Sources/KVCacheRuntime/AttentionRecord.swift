@@ -1,0 +1,23 @@
+/// What one head's attention over one map showed: the raw material of calibration and of tests.
+///
+/// Sums run over the queries of the map. Pointers are valid during the call only.
+public struct AttentionRecord {
+    /// Where: sequence (image + images * branch), layer, head, scale (0-based).
+    public let sequence: Int
+    public let layer: Int
+    public let head: Int
+    public let scale: Int
+    /// Queries of the map, and slots of the history they saw.
+    public let queryCount: Int
+    public let historyCount: Int
+    /// `[historyCount + queryCount]` attention mass of each key, history first.
+    public let columnMass: UnsafeBufferPointer<Double>
+    /// Sum of the K' largest probabilities in the history, for the observer's counts.
+    public let topMass: UnsafeBufferPointer<Double>
+    /// Sum of the rows' entropies, nats.
+    public let entropy: Double
+    /// Values `[queryCount, headWidth]` of the current map.
+    public let currentValues: UnsafePointer<Float>
+    /// `[queryCount, historyCount + queryCount]` probabilities, if the observer asked for them.
+    public let probabilities: UnsafeBufferPointer<Float>?
+}

@@ -1,0 +1,30 @@
+import ProfileFormat
+
+/// A selection rule: which candidates a cell keeps when its capacity is exceeded. One file and one type a rule.
+///
+/// A rule is pure: the same candidates give the same choice. Ties go to the lowest index.
+public protocol SlotSelector: Sendable {
+    /// The rule's name in profiles, for example `attention-mass`.
+    static var name: String { get }
+    /// How much each query of a scale's map counts in the attention mass, `[n_k]`; an empty array counts all as 1, nil
+    /// asks for no mass at all.
+    func rowWeights(for grid: ScaleSchedule.Grid) -> [Float]?
+    /// Whether ``SlotCandidates/valueNorms`` must be filled.
+    var needsValueNorms: Bool { get }
+    /// Writes the indices of `kept.count` candidates to keep, ascending.
+    func select(_ candidates: SlotCandidates, into kept: UnsafeMutableBufferPointer<Int32>)
+}
+
+extension SlotSelector {
+    public func rowWeights(for grid: ScaleSchedule.Grid) -> [Float]? { nil }
+    public var needsValueNorms: Bool { false }
+
+    /// Keeps the `kept.count` candidates with the highest score, ties to the lowest index; writes them ascending.
+    func keepHighest(
+        _ count: Int, into kept: UnsafeMutableBufferPointer<Int32>, score: (Int) -> Double
+    ) {
+        let scores = (0..<count).map(score)
+        let order = (0..<count).sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 < $1 }
+        for (place, index) in order.prefix(kept.count).sorted().enumerated() { kept[place] = Int32(index) }
+    }
+}

@@ -1,0 +1,19 @@
+import KVCacheRuntime
+
+/// Where callers may look while an image is generated, or force its tokens. All optional; all on the calling thread.
+public struct GenerationHooks {
+    /// Watches every head's attention.
+    public var attention: (any AttentionObserver)?
+    /// The hidden state `[sequences, n_k, C]` before the first block and after the last.
+    public var hiddenIn: ((_ scale: Int, _ values: [Float]) -> Void)?
+    public var hiddenOut: ((_ scale: Int, _ values: [Float]) -> Void)?
+    /// Guided logits divided by temperature, `[B, n_k, 2 D]`; channels 2c and 2c + 1 are "bit c is 0", "bit c is 1".
+    public var logits: ((_ scale: Int, _ values: UnsafeBufferPointer<Float>) -> Void)?
+    /// Bits `[scale][image][n_k, D]` to use instead of drawn ones (teacher forcing).
+    public var forcedBits: [[[UInt8]]]?
+    /// Called after each scale.
+    public var finishedScale: ((_ scale: Int) -> Void)?
+
+    /// No hooks.
+    public init() {}
+}

@@ -1,0 +1,31 @@
+/// How tokens are drawn: guidance, temperature, and what top-k and top-p cut off.
+public struct SamplingSettings: Sendable, Hashable {
+    /// Guidance weight per scale; the last entry serves all later scales. 1 is no guidance.
+    public var guidance: [Float]
+    /// Temperature per scale, likewise.
+    public var temperature: [Float]
+    /// Keep the k likeliest classes (0: all); a bit has two.
+    public var topK: Int
+    /// Keep the likeliest classes that hold this share of probability (0: all).
+    public var topP: Float
+
+    /// Makes settings that are the same at every scale.
+    public init(guidance: Float, temperature: Float, topK: Int, topP: Float) {
+        self.init(guidance: [guidance], temperature: [temperature], topK: topK, topP: topP)
+    }
+
+    /// Makes settings scale by scale.
+    /// - Precondition: `guidance` and `temperature` are not empty.
+    public init(guidance: [Float], temperature: [Float], topK: Int, topP: Float) {
+        precondition(!guidance.isEmpty && !temperature.isEmpty, "guidance and temperature are not empty")
+        self.guidance = guidance
+        self.temperature = temperature
+        self.topK = topK
+        self.topP = topP
+    }
+
+    /// The guidance of a scale.
+    public func guidance(scale: Int) -> Float { guidance[min(scale, guidance.count - 1)] }
+    /// The temperature of a scale.
+    public func temperature(scale: Int) -> Float { temperature[min(scale, temperature.count - 1)] }
+}

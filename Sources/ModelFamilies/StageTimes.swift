@@ -1,0 +1,19 @@
+/// Wall-clock seconds spent in each stage of a generation.
+public struct StageTimes: Sendable, Hashable {
+    /// Text encoder and everything computed once per image from the text.
+    public var textSeconds = 0.0
+    /// Transformer blocks and head, by scale.
+    public var transformerSeconds: [Double]
+    /// Guidance, sampling and code accumulation.
+    public var samplingSeconds = 0.0
+    /// Image decoder.
+    public var decodeSeconds = 0.0
+
+    /// Starts at zero for a schedule of `scaleCount` scales.
+    public init(scaleCount: Int) { transformerSeconds = Array(repeating: 0, count: scaleCount) }
+
+    /// The sum of all stages.
+    public var totalSeconds: Double {
+        textSeconds + transformerSeconds.reduce(0, +) + samplingSeconds + decodeSeconds
+    }
+}

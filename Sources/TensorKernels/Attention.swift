@@ -1,0 +1,83 @@
+import CKernels
+
+/// Attention of one head of one sequence over two segments, history slots and current map:
+/// `softmax(q K^T + bias) V`, softmax scale 1 (fold any other into `q`).
+///
+/// Works on tiles of query rows and holds one tile of scores. Legend: T queries, S history slots, N current keys, D head
+/// width. float32; the pointers are borrowed for the call.
+public struct Attention {
+    /// Where the queries are: row `t` at `queries + t * queryStride`.
+    public var queries: UnsafePointer<Float>
+    public var queryStride: Int
+    public var queryCount: Int
+    public var headWidth: Int
+    /// Keys and values `[S, D]` of the retained history, and the fixed logit bias `[S]` of each slot, if any.
+    public var historyKeys: UnsafePointer<Float>?
+    public var historyValues: UnsafePointer<Float>?
+    public var historyBias: UnsafePointer<Float>?
+    public var historyCount = 0
+    /// Keys and values `[N, D]` of the current map.
+    public var currentKeys: UnsafePointer<Float>?
+    public var currentValues: UnsafePointer<Float>?
+    public var currentCount = 0
+    /// Row `t` of the result `[T, D]` goes to `output + t * outputStride`.
+    public var output: UnsafeMutablePointer<Float>
+    public var outputStride: Int
+
+    /// Weight of each query row in the measurements, `[T]`; nil is 1 everywhere.
+    public var rowWeights: UnsafePointer<Float>?
+    /// `[S + N]`: gains the attention mass of each key, summed over the queries. Must be set beforehand.
+    public var columnMass: UnsafeMutablePointer<Double>?
+    /// Ascending counts K', and `[counts]` sums over the queries of the K' largest probabilities in the history.
+    public var topCounts: UnsafePointer<Int32>?
+    public var topCountCount = 0
+    public var topMass: UnsafeMutablePointer<Double>?
+    /// Gains the entropy (nats) summed over the queries.
+    public var entropy: UnsafeMutablePointer<Double>?
+    /// `[T, S + N]` probabilities, for tests.
+    public var probabilities: UnsafeMutablePointer<Float>?
+
+    /// Describes the queries and the result; the segments and measurements are set as properties.
+    public init(
+        queries: UnsafePointer<Float>, queryStride: Int, queryCount: Int, headWidth: Int,
+        output: UnsafeMutablePointer<Float>, outputStride: Int
+    ) {
+        self.queries = queries
+        self.queryStride = queryStride
+        self.queryCount = queryCount
+        self.headWidth = headWidth
+        self.output = output
+        self.outputStride = outputStride
+    }
+
+    /// Scratch that ``run(scratch:)`` needs, in float32 values.
+    public static func scratchCount(headWidth: Int, historyCount: Int, currentCount: Int) -> Int {
+        vk_attention_scratch_count(1, headWidth, historyCount, currentCount)
+    }
+
+    /// Computes the attention.
+    public func run(scratch: UnsafeMutablePointer<Float>) {
+        var arguments = vk_attention()
+        arguments.q = queries
+        arguments.q_stride = queryStride
+        arguments.queries = queryCount
+        arguments.d = headWidth
+        arguments.history_k = historyKeys
+        arguments.history_v = historyValues
+        arguments.history_bias = historyBias
+        arguments.history = historyCount
+        arguments.current_k = currentKeys
+        arguments.current_v = currentValues
+        arguments.current = currentCount
+        arguments.out = output
+        arguments.out_stride = outputStride
+        arguments.row_weight = rowWeights
+        arguments.column_mass = columnMass
+        arguments.top_counts = topCounts
+        arguments.top_count_count = topCountCount
+        arguments.top_mass = topMass
+        arguments.entropy = entropy
+        arguments.probabilities = probabilities
+        vk_attention_run(&arguments, scratch)
+    }
+}
