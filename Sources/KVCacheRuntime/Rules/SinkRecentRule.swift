@@ -1,3 +1,5 @@
+import ProfileFormat
+
 /// Keeps the first scales (attention sinks) and the newest tokens (StreamingLLM, arXiv 2309.17453).
 ///
 /// Deviation: the sinks are whole first scales, because a map, not a token, is the unit of the sequence. Sinks take at
@@ -7,8 +9,8 @@ public struct SinkRecentRule: SlotSelector {
     /// How many first scales are sinks.
     public let sinkScales: Int
 
-    /// Makes the rule; two scales (5 tokens of a square schedule) stand for the published 4 sink tokens.
-    public init(sinkScales: Int = 2) { self.sinkScales = sinkScales }
+    /// Makes the rule; three scales (14 tokens of the usual schedules) stand for the published 4 sink tokens.
+    public init(sinkScales: Int = 3) { self.sinkScales = sinkScales }
 
     public func select(_ candidates: SlotCandidates, into kept: UnsafeMutableBufferPointer<Int32>) {
         let sinkTokens = candidates.schedule.historyTokens(min(sinkScales, candidates.schedule.scaleCount - 1))

@@ -103,9 +103,9 @@ public final class InfinityConditioning {
 
 extension InfinityTransformer {
     /// The learned "empty text" of a given length: the first rows of `cfg_uncond`.
-    /// - Precondition: `count` is 1...512.
+    /// - Precondition: `count` is 1...``maximumTextTokens``.
     public func unconditionalRows(count: Int) -> TextRows {
-        precondition((1...Self.maximumTextTokens).contains(count), "count is 1...512")
+        precondition((1...maximumTextTokens).contains(count), "count is 1...maximumTextTokens")
         return TextRows(
             count: count, width: shape.textWidth, values: Array(unconditionalText[..<(count * shape.textWidth)]))
     }

@@ -10,7 +10,7 @@ public final class InfinityTransformer: Sendable {
     public let shape: InfinityShape
     let rotary: RotaryTables
     let blocks: [InfinityBlock]
-    let unconditionalText: [Float]  // cfg_uncond [512, Ct]
+    let unconditionalText: [Float]  // cfg_uncond [rows, Ct]
     let textNorm: [Float]
     let poolQuery: [Float]  // [Hp, C / Hp]
     let poolKeyValue: LinearLayer
@@ -24,8 +24,8 @@ public final class InfinityTransformer: Sendable {
     let headAda: LinearLayer
     let head: LinearLayer
 
-    /// Rows of `cfg_uncond`: the longest text.
-    public static let maximumTextTokens = 512
+    /// Rows of `cfg_uncond` (512 in released models): the longest text that can be guided without a negative prompt.
+    public var maximumTextTokens: Int { unconditionalText.count / shape.textWidth }
     /// Rows of the level embedding: the most scales a schedule may have.
     public static let maximumScales = 15
 
@@ -48,7 +48,7 @@ public final class InfinityTransformer: Sendable {
         }
         var requirements = TensorRequirements()
         for (name, dimensions) in [
-            ("cfg_uncond", [Self.maximumTextTokens, ct]), ("text_norm.weight", [ct]),
+            ("cfg_uncond", [try Self.textRows(tensors), ct]), ("text_norm.weight", [ct]),
             ("text_proj_for_sos.ca.mat_q", [1, hp, c / hp]), ("text_proj_for_sos.ca.mat_kv.weight", [2 * c, ct]),
             ("text_proj_for_sos.ca.v_bias", [c]), ("text_proj_for_sos.ca.proj.weight", [c, c]),
             ("text_proj_for_sos.ca.proj.bias", [c]), ("text_proj_for_ca.0.weight", [c, ct]),
@@ -83,6 +83,14 @@ public final class InfinityTransformer: Sendable {
         head = try layer("head", 2 * d, c)
         blocks = try prefixes.map { try InfinityBlock(tensors, prefix: $0, shape: shape) }
         rotary = RotaryTables(schedule: shape.schedule, headWidth: shape.headWidth)
+    }
+
+    /// The rows of the learned empty text, read from the file because fine-tuned copies differ; 512 if it is missing.
+    private static func textRows(_ tensors: any TensorSource) throws -> Int {
+        guard let view = try tensors.tensor("cfg_uncond"), let rows = view.shape.first, (1...4096).contains(rows) else {
+            return 512
+        }
+        return rows
     }
 
     /// The weight `W_o` `[C, C]` of a layer's attention projection; `W_o^h` is its columns `h D ..< (h + 1) D`.

@@ -1,0 +1,95 @@
+import CKernels
+import TensorKernels
+import TestSupport
+import Testing
+
+/// Every instruction set must give the same bits, and the bits of a plain reference within rounding.
+@Suite(.serialized) struct KernelPathTests {
+    private func onEveryPath(_ body: () -> [Float]) -> [[Float]] {
+        defer { vk_isa_force(vk_isa_best()) }
+        return (0...vk_isa_best()).map { isa in
+            vk_isa_force(isa)
+            return body()
+        }
+    }
+
+    @Test func linearLayerAgreesWithAScalarReferenceAndAcrossPaths() throws {
+        var random = SplitMix64(seed: 11)
+        try withEvery("rows", in: [1, 3, 12, 13, 50]) { rows in
+            try withEvery("outputs", in: [1, 31, 32, 33, 96]) { outputs in
+                let inputs = 37
+                let x = random.floats(rows * inputs), w = random.floats(outputs * inputs), b = random.floats(outputs)
+                let layer = LinearLayer(weight: w, bias: b, outputs: outputs, inputs: inputs)
+                let results = onEveryPath { layer(x, rows: rows) }
+                var expected: [Float] = []
+                for r in 0..<rows {
+                    for o in 0..<outputs {
+                        let sum = (0..<inputs).reduce(0.0) {
+                            $0 + Double(x[r * inputs + $1]) * Double(w[o * inputs + $1])
+                        }
+                        expected.append(Float(sum + Double(b[o])))
+                    }
+                }
+                // 37 products of numbers below 1: rounding stays below 37 * 37 * 2^-24 = 8e-5; observed below 3e-6.
+                for (isa, result) in results.enumerated() {
+                    expectClose(result, expected, tolerance: 1e-5, what: "linear layer, path \(isa)")
+                    expectSame(
+                        result.map(\.bitPattern), results[0].map(\.bitPattern), what: "bits of path \(isa) and plain C")
+                }
+            }
+        }
+    }
+
+    @Test func rowsDoNotDependOnTheirNeighbours() throws {
+        var random = SplitMix64(seed: 5)
+        let layer = LinearLayer(weight: random.floats(64 * 48), bias: nil, outputs: 64, inputs: 48)
+        let x = random.floats(300 * 48)
+        let all = layer(x, rows: 300)
+        for row in [0, 1, 150, 299] {
+            let one = layer(Array(x[(row * 48)..<((row + 1) * 48)]), rows: 1)
+            expectSame(
+                one.map(\.bitPattern), all[(row * 64)..<((row + 1) * 64)].map(\.bitPattern), what: "row \(row) alone")
+        }
+    }
+
+    @Test func rowKernelsGiveTheSameBitsOnEveryPath() throws {
+        var random = SplitMix64(seed: 9)
+        try withEvery("width", in: [7, 16, 45, 128]) { width in
+            let x = random.floats(5 * width, in: -20...20), w = random.floats(width), b = random.floats(width)
+            let results = onEveryPath {
+                let y = FloatBuffer.zeros(count: x.count), z = FloatBuffer(x), g = FloatBuffer(x)
+                Kernels.layerNormModulated(x, rows: 5, width: width, scale: w, shift: b, into: y.pointer)
+                Kernels.softmaxRows(z.pointer, rows: 5, width: width)
+                Kernels.geluTanh(g.pointer, count: x.count)
+                Kernels.l2Normalise(g.pointer, rows: 5, width: width, factor: 3)
+                return y.array + z.array + g.array
+            }
+            for (isa, result) in results.enumerated() {
+                expectSame(result.map(\.bitPattern), results[0].map(\.bitPattern), what: "bits of path \(isa)")
+            }
+        }
+    }
+
+    @Test func blasAgreesWithThePackedKernels() throws {
+        var random = SplitMix64(seed: 13)
+        let x = random.floats(20 * 64), w = random.floats(40 * 64)
+        let packed = LinearLayer(weight: w, bias: nil, outputs: 40, inputs: 64)(x, rows: 20)
+        let result = FloatBuffer.zeros(count: 20 * 40)
+        vk_gemm_blas(x, 64, 20, 64, w, 40, nil, result.pointer, 40)
+        // BLAS reorders the sum of 64 products below 1: a few ulp of 8.
+        expectClose(packed, result.array, tolerance: 2e-5, what: "packed against BLAS")
+    }
+
+    @Test func parallelRunsEveryPartOnce() throws {
+        try withEvery("threads", in: [1, 2, 4]) { threads in
+            let before = Parallel.threadCount
+            Parallel.setThreadCount(threads)
+            defer { Parallel.setThreadCount(before) }
+            for parts in [0, 1, 2, 7, 1000] {
+                let counts = FloatBuffer.zeros(count: max(parts, 1))
+                Parallel.forEach(parts: parts) { counts.pointer[$0] += 1 }
+                #expect(counts.array.prefix(parts).allSatisfy { $0 == 1 })
+            }
+        }
+    }
+}
