@@ -40,11 +40,12 @@ final class HDF5Session {
         }
     }
 
-    /// How many identifiers are open while no session runs.
-    static var openIdentifierCount: Int {
+    /// How many files, groups, data sets and attributes are open while no session runs.
+    static var openObjectCount: Int {
         lock.withLock { _ in
-            H5open()
-            return Int(vernier_h5_open_identifiers())
+            let reporting = vernier_h5_silence()
+            defer { vernier_h5_restore(reporting) }
+            return Int(vernier_h5_open_objects())
         }
     }
 
