@@ -26,7 +26,8 @@ struct AllocationProblem {
     /// Makes a table from what a policy would like each layer to hold at each compressed scale.
     ///
     /// Earlier scales hold their whole history. At a compressed scale the wishes are cut to the bounds
-    /// `capacity(k) <= min(H_k, capacity(k-1) + n_{k-1})` and settled to exactly ``slotsPerBranch``; see ``Settlement``.
+    /// `capacity(k) <= min(H_k, capacity(k-1) + n_{k-1})` and settled to exactly ``slotsPerBranch``; see
+    /// ``Settlement``.
     ///
     /// - Parameter wishes: the tokens per head of each layer, L whole numbers, not negative, for a compressed scale.
     ///   Called for ascending scales.

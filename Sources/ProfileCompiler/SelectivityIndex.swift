@@ -52,22 +52,25 @@ struct SelectivityIndex {
 
     /// The roles of all layers, [scale][layer], and the parameters filled in.
     ///
-    /// Per scale `Z(l, k) = (ASI - mean over layers) / (deviation over layers + 1e-9)`; of all compressed scales the pairs
-    /// of lowest Z are drafters, ties to the lower scale and then to the lower layer.
+    /// Per scale `Z(l, k) = (ASI - mean over layers) / (deviation over layers + 1e-9)`; of all compressed scales the
+    /// pairs of lowest Z are drafters, ties to the lower scale and then to the lower layer. If fewer pairs are
+    /// compressed than drafters are asked for, all of them are drafters.
     ///
-    /// Throws ``VernierError/Code/invalidArgument`` if more drafters are asked for than there are pairs.
+    /// Throws ``VernierError/Code/invalidArgument`` if more drafters are asked for than there can be at any budget.
     func roles(_ problem: AllocationProblem, parameters: Parameters, policy: String) throws
         -> (roles: [[LayerRole]], parameters: Parameters)
     {
         let scales = problem.compressedScales
         let pairs = scales.count * problem.layers
-        let count = requestedDrafters ?? max(1, (pairs + 2) / 5)
-        guard count <= pairs || requestedDrafters == nil else {
+        let most = (problem.schedule.scaleCount - 1) * problem.layers
+        guard requestedDrafters ?? 0 <= most else {
             throw VernierError(
                 .invalidArgument, at: "policy '\(policy)'",
-                expected: "at most \(pairs) drafters (\(scales.count) compressed scales of \(problem.layers) layers)",
-                found: "\(count)")
+                expected:
+                    "at most \(most) drafters (\(problem.layers) layers at \(problem.schedule.scaleCount - 1) scales "
+                    + "with history)", found: "\(requestedDrafters ?? 0)")
         }
+        let count = min(requestedDrafters ?? max(1, (pairs + 2) / 5), pairs)
         let scores = scales.flatMap { scale in
             standardScores(problem.statistics, scale: scale).enumerated().map {
                 (score: $0.element, scale: scale, layer: $0.offset)
@@ -79,7 +82,7 @@ struct SelectivityIndex {
         let order = scores.sorted { ($0.score, $0.scale, $0.layer) < ($1.score, $1.scale, $1.layer) }
         for pair in order.prefix(count) { roles[pair.scale][pair.layer] = .drafter }
         var complete = parameters
-        complete["drafters"] = .integer(Int64(min(count, pairs)))
+        complete["drafters"] = .integer(Int64(count))
         complete["topCount"] = .integer(Int64(problem.statistics.settings.topCounts[topCountIndex]))
         return (roles, complete)
     }

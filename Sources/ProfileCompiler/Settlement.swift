@@ -6,7 +6,7 @@ enum Settlement {
     /// goes, one token each, to the cells of lowest index. Wishes that are within bounds and sum to `total` come out
     /// unchanged.
     ///
-    /// - Precondition: there are as many bounds as wishes, none negative, and `total` is from 0 to the sum of the bounds.
+    /// - Precondition: there are as many bounds as wishes, none negative, and `total` is from 0 to their sum.
     static func settle(wishes: [Int], bounds: [Int], total: Int) -> [Int] {
         precondition(wishes.count == bounds.count, "there are as many bounds as wishes")
         precondition(

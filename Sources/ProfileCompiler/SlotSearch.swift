@@ -24,24 +24,15 @@ struct SlotSearch {
                 remedy: "A model of one scale has no history and needs no profile.")
         }
         if let bytes = request.budget.bytes { return try allocation(within: bytes) }
-        let share = request.budget.keptShare.map { $0 * Double(schedule.finalHistoryTokens) }
-        let slots = (share ?? request.budget.tokensPerCell ?? 0) * Double(cells)
-        let whole = min(Self.floorBeyondRounding(slots), fullSlots)
+        let whole = request.budget.slots(schedule: schedule, cells: cells) ?? 0
         guard whole > 0 else {
             throw VernierError(
                 .infeasibleBudget, at: place, expected: "at least 1 slot per branch",
-                found: "\(slots) slots for \(cells) cells",
+                found: "none for \(cells) cells",
                 remedy: "The full cache has \(fullSlots) slots per branch; ask for at least "
                     + "\(1 / Double(cells)) tokens per cell.")
         }
         return try allocate(whole)
-    }
-
-    /// The largest whole number of at most `number`, where products like `0.1 * 650` that miss a whole number only by
-    /// rounding count as whole.
-    static func floorBeyondRounding(_ number: Double) -> Int {
-        let nearest = number.rounded()
-        return Int(abs(nearest - number) <= 4 * number.ulp ? nearest : number.rounded(.down))
     }
 
     private func allocate(_ slots: Int) throws -> Allocation {

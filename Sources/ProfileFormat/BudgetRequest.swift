@@ -53,6 +53,18 @@ public struct BudgetRequest: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// The slots this budget buys among `cells` cells, `floor(tokens per cell * cells)`; nil if it is in bytes.
+    ///
+    /// A kept share counts `H_{K-1}` tokens per cell. Products that miss a whole number by rounding only, such as
+    /// `0.1 * 650`, count as whole. Budgets beyond the full cache give the full cache.
+    public func slots(schedule: ScaleSchedule, cells: Int) -> Int? {
+        let fullTokens = Double(schedule.finalHistoryTokens)
+        guard let tokens = tokensPerCell ?? keptShare.map({ $0 * fullTokens }), tokens >= 0 else { return nil }
+        let product = min(tokens, fullTokens) * Double(cells)
+        let nearest = product.rounded()
+        return Int(abs(nearest - product) <= 4 * product.ulp ? nearest : product.rounded(.down))
+    }
+
     /// Reads `10%` (share of the full cache), `64` or `2.5` (mean tokens per cell), `900KB` (bytes).
     ///
     /// Units of bytes are B, KB, MB, GB, TB (powers of 1000) and KiB, MiB, GiB, TiB (powers of 1024), in any case; a

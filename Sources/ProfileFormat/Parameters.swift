@@ -59,7 +59,7 @@ public struct Parameters: Sendable, Hashable, ExpressibleByDictionaryLiteral {
 
     /// Reads `name=value` pairs as users write them: true, false and numbers as such, anything else as text.
     ///
-    /// Throws ``VernierError/Code/invalidArgument`` for a pair without `=`, without a name, or with a name given before.
+    /// Throws ``VernierError/Code/invalidArgument`` for a pair without `=` or name, or with a name given before.
     public static func parse(_ pairs: [String]) throws -> Parameters {
         var object = JSONObject()
         for pair in pairs {

@@ -1,8 +1,8 @@
 import VernierCore
 
 extension Profile {
-    /// What the profile says, for people: model, budget, and one row per scale with its history, mean, least and largest
-    /// capacity per cell, and its drafters.
+    /// What the profile says, for people: model, budget, and one row per scale with its history, its mean, least and
+    /// largest capacity per cell, and its drafters.
     public func explain() -> String {
         let plan = residentPlan
         let realised = realisedBudget

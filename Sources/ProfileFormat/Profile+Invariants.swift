@@ -18,7 +18,7 @@ extension Profile {
         }
         problems += roleProblems + provenance.problems
         guard problems.isEmpty else { return problems }
-        problems = capacityProblems
+        problems = Self.capacityProblems(schedule: schedule, capacities: capacities)
         guard problems.isEmpty else { return problems }
         let plan = residentPlan
         problems += realisedBudget.differences(
@@ -52,7 +52,8 @@ extension Profile {
         return problems
     }
 
-    private var capacityProblems: [String] {
+    /// The cells whose capacity is out of bounds; the table must have the schedule's scales.
+    static func capacityProblems(schedule: ScaleSchedule, capacities: CellCapacities) -> [String] {
         var problems: [String] = []
         var count = 0
         for branch in 0..<capacities.branchCount {
@@ -68,16 +69,16 @@ extension Profile {
                                 max(capacities[branch, scale - 1, layer, head], 0) + schedule.tokenCount(scale - 1))
                         guard capacity < 0 || capacity > bound else { continue }
                         count += 1
-                        guard count <= Self.shownViolations else { continue }
+                        guard count <= shownViolations else { continue }
                         problems.append(
-                            "branch \(branch), scale \(scale), layer \(layer), head \(head): expected a capacity of 0 to "
-                                + "\(bound) tokens, found \(capacity)")
+                            "branch \(branch), scale \(scale), layer \(layer), head \(head): "
+                                + "expected a capacity of 0 to \(bound) tokens, found \(capacity)")
                     }
                 }
             }
         }
-        if count > Self.shownViolations {
-            problems.append("\(count - Self.shownViolations) more cells are out of bounds")
+        if count > shownViolations {
+            problems.append("\(count - shownViolations) more cells are out of bounds")
         }
         return problems
     }
@@ -99,19 +100,16 @@ extension Profile {
         } catch {
             return (error as? VernierError)?.problems ?? ["\(error)"]
         }
-        let cells = Double(model.branches * model.layers * model.heads)
         if let bytes = requestedBudget.bytes {
             return realisedBudget.residentBytes <= bytes
                 ? [] : ["expected at most the \(bytes) bytes asked for, found \(realisedBudget.residentBytes)"]
         }
-        let tokens =
-            requestedBudget.tokensPerCell
-            ?? (requestedBudget.keptShare ?? 0) * Double(realisedBudget.fullHistoryTokens)
-        // Half a slot covers the rounding of the two products and no whole slot.
-        return Double(realisedBudget.lastScaleSlots) <= tokens * cells + 0.5
+        let cells = model.branches * model.layers * model.heads
+        let slots = requestedBudget.slots(schedule: schedule, cells: cells) ?? 0
+        return realisedBudget.lastScaleSlots <= slots
             ? []
             : [
-                "expected at most \(tokens * cells) slots at the last scale by the budget asked for, "
+                "expected at most \(slots) slots at the last scale by the budget asked for, "
                     + "found \(realisedBudget.lastScaleSlots)"
             ]
     }

@@ -45,7 +45,9 @@ public struct Profile: Sendable, Hashable {
         storage: StorageFormat, requestedBudget: BudgetRequest, capacities: CellCapacities,
         roles: [[LayerRole]] = [], provenance: Provenance, requires: [String] = []
     ) throws {
-        let problems = Self.shapeProblems(model: model, schedule: schedule, capacities: capacities)
+        var problems = Self.shapeProblems(model: model, schedule: schedule, capacities: capacities)
+        // Before the ledger, which may count on capacities that fit the schedule.
+        if problems.isEmpty { problems = Self.capacityProblems(schedule: schedule, capacities: capacities) }
         guard problems.isEmpty else { throw VernierError(.invalidArgument, at: "profile", problems: problems) }
         let plan = ResidentPlan(
             capacities: capacities, schedule: schedule, storage: storage, headWidth: model.headWidth,
