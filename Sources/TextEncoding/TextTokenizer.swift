@@ -12,10 +12,10 @@ public struct TextTokenizer: Sendable {
     public static let endID: Int32 = 1
     /// The id of pieces that the model does not know.
     public static let unknownID: Int32 = 2
-    /// The number of `<extra_id_N>` tokens; they follow the model's pieces, `<extra_id_0>` last.
+    /// The number of `<extra_id_N>` tokens of T5; they follow the model's pieces, `<extra_id_0>` last.
     public static let extraIDCount = 100
 
-    /// The number of ids: the model's pieces and the extra ids.
+    /// The number of ids: the model's pieces and, where the encoder knows them, the extra ids.
     public let idCount: Int
     /// The most ids that ``encode(_:)`` returns, the end token included.
     public let maximumTokens: Int
@@ -25,10 +25,13 @@ public struct TextTokenizer: Sendable {
 
     /// Loads a `spiece.model`.
     ///
+    /// `embeddingRows`, if given, is the number of ids that the text encoder knows. An encoder too small for the extra
+    /// ids goes without them: `<extra_id_7>` in a text is then text like any other.
+    ///
     /// Throws ``VernierError/Code/fileAccess``, ``VernierError/Code/malformedFile``, ``VernierError/Code/mismatch`` if
-    /// its ids of padding, end and unknown are not T5's 0, 1 and 2, and ``VernierError/Code/invalidArgument`` for a
-    /// `maximumTokens` below 1.
-    public init(path: String, maximumTokens: Int = 512) throws {
+    /// its ids of padding, end and unknown are not T5's 0, 1 and 2 or if it has more pieces than `embeddingRows`, and
+    /// ``VernierError/Code/invalidArgument`` for a `maximumTokens` below 1.
+    public init(path: String, maximumTokens: Int = 512, embeddingRows: Int? = nil) throws {
         let model = try SentencePieceModel(path: path)
         let found = [model.padID, model.endID, model.unknownID]
         let expected = [Self.padID, Self.endID, Self.unknownID]
@@ -42,14 +45,20 @@ public struct TextTokenizer: Sendable {
             throw VernierError(
                 .invalidArgument, at: "text tokeniser", expected: "at least 1 token", found: "\(maximumTokens)")
         }
+        let pieceCount = model.pieceCount
+        let embeddingRows = embeddingRows ?? pieceCount + Self.extraIDCount
+        guard pieceCount <= embeddingRows else {
+            throw VernierError(
+                .mismatch, at: model.name, expected: "at most the text encoder's \(embeddingRows) pieces",
+                found: "\(pieceCount)",
+                remedy: "Use the spiece.model that belongs to the text encoder.")
+        }
+        let extraIDCount = pieceCount + Self.extraIDCount <= embeddingRows ? Self.extraIDCount : 0
         self.model = model
         self.maximumTokens = maximumTokens
-        let pieceCount = model.pieceCount
-        idCount = pieceCount + Self.extraIDCount
+        idCount = pieceCount + extraIDCount
         let named = [("<pad>", Self.padID), ("</s>", Self.endID), ("<unk>", Self.unknownID)]
-        let extra = (0..<Self.extraIDCount).map {
-            ("<extra_id_\($0)>", Int32(pieceCount + Self.extraIDCount - 1 - $0))
-        }
+        let extra = (0..<extraIDCount).map { ("<extra_id_\($0)>", Int32(pieceCount + extraIDCount - 1 - $0)) }
         controlTokens = (named + extra).map { (Array($0.0.utf8), $0.1) }
     }
 
