@@ -1,0 +1,73 @@
+import VernierCore
+
+/// The prompts of a corpus file: one JSON object a line, `{"prompt": "...", "scene": {...}}`.
+///
+/// `scene` may be absent; it is kept as it stands for scorers that know what a picture should show. The file is strict:
+/// another key, an empty line, an empty prompt or a line beyond ``longestLineBytes`` is refused with its line number.
+/// The last line may or may not end in a newline.
+public struct Corpus: Sendable, Hashable {
+    /// The longest line, in bytes without the newline.
+    public static let longestLineBytes = 64 * 1024
+
+    /// The file's name without its folders.
+    public let fileName: String
+    /// SHA-256 over the file's bytes, in lower-case hexadecimal.
+    public let digest: String
+    /// The prompts in the order of the file; at least one.
+    public let prompts: [CorpusPrompt]
+
+    /// Reads a corpus file.
+    ///
+    /// Throws ``VernierError/Code/fileAccess``, ``VernierError/Code/emptyInput`` for a file without prompts, and
+    /// ``VernierError/Code/malformedFile`` at `name, line n` (lines count from 1).
+    public init(path: String) throws {
+        let file = try MappedFile(path: path)
+        self = try withExtendedLifetime(file) { try Corpus(bytes: file.bytes, fileName: file.name) }
+    }
+
+    /// Reads a corpus from bytes; see ``init(path:)``.
+    public init(bytes: UnsafeRawBufferPointer, fileName: String) throws {
+        self.fileName = fileName
+        digest = Digest.of(bytes)
+        var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        if lines.last?.isEmpty == true { lines.removeLast() }
+        guard !lines.isEmpty else {
+            throw VernierError(
+                .emptyInput, at: fileName, expected: "at least one prompt", found: "none",
+                remedy: "Write one JSON object a line: {\"prompt\": \"...\"}.")
+        }
+        prompts = try lines.enumerated().map { index, line in
+            try Self.prompt(UnsafeRawBufferPointer(rebasing: line), index: index, fileName: fileName)
+        }
+    }
+
+    /// Reads one line.
+    private static func prompt(
+        _ line: UnsafeRawBufferPointer, index: Int, fileName: String
+    ) throws -> CorpusPrompt {
+        let place = "\(fileName), line \(index + 1)"
+        guard line.count <= longestLineBytes else {
+            throw VernierError(
+                .malformedFile, at: place, expected: "at most \(longestLineBytes) bytes", found: "\(line.count)")
+        }
+        let cursor = JSONCursor(try parse(line, place: place), place: place)
+        try cursor.requireOnly(keys: ["prompt", "scene"])
+        let prompt = try cursor.member("prompt")
+        let text = try prompt.string()
+        guard !text.isEmpty else { throw prompt.error(expected: "a text to draw", found: "an empty one") }
+        let scene = try cursor.optionalMember("scene")
+        _ = try scene?.object()
+        return CorpusPrompt(index: index, prompt: text, scene: scene?.value)
+    }
+
+    /// Parses one line; errors name the line of the file and the column.
+    private static func parse(_ line: UnsafeRawBufferPointer, place: String) throws -> JSONValue {
+        do {
+            return try JSONValue.parse(line, name: "")
+        } catch let error as VernierError {
+            // The parser knows of one line only: ", line 1, column 7".
+            let column = error.place.split(separator: ",").last.map { ",\($0)" } ?? ""
+            throw VernierError(error.code, at: place + column, problems: error.problems, remedy: error.remedy)
+        }
+    }
+}

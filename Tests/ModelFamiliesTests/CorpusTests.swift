@@ -1,0 +1,72 @@
+import Generation
+import TestSupport
+import Testing
+import VernierCore
+
+@Suite struct CorpusTests {
+    func corpus(_ text: String) throws -> Corpus {
+        var text = text
+        return try text.withUTF8 { try Corpus(bytes: UnsafeRawBufferPointer($0), fileName: "c.jsonl") }
+    }
+
+    @Test func readsPromptsAndScenes() throws {
+        let text =
+            #"{"prompt": "a red cat", "scene": {"objects": [1, 2.5]}}"# + "\n" + #"{ "prompt":"\u00fc" }"# + "\r\n"
+        let read = try corpus(text)
+        #expect(
+            read.prompts == [
+                CorpusPrompt(index: 0, prompt: "a red cat", scene: ["objects": [1, 2.5]]),
+                CorpusPrompt(index: 1, prompt: "ü"),
+            ])
+        #expect(read.digest == Digest.of(Array(text.utf8)))
+        #expect(read.prompts[1].digest == Digest.of([0xC3, 0xBC]))
+        #expect(try corpus(String(text.dropLast())).prompts == read.prompts, "without the last newline")
+        #expect(try corpus(String(text.dropLast())).digest != read.digest)
+
+        let folder = TemporaryDirectory()
+        try AtomicFile.write(text, to: folder.file("c.jsonl"))
+        #expect(try Corpus(path: folder.file("c.jsonl")) == read)
+    }
+
+    struct Refusal: Sendable, CustomTestStringConvertible {
+        let text: String
+        let message: String
+        var testDescription: String { String(text.prefix(40)) }
+
+        init(_ text: String, _ message: String) {
+            self.text = text
+            self.message = message
+        }
+    }
+
+    static let good = #"{"prompt": "a"}"# + "\n"
+
+    static let refusals: [Refusal] = [
+        Refusal("", "c.jsonl: expected at least one prompt, found none."),
+        Refusal("\n", "c.jsonl, line 1, column 1: "),
+        Refusal(good + "\n" + good, "c.jsonl, line 2, column 1: "),
+        Refusal(good + "  \n", "c.jsonl, line 2, column 3: "),
+        Refusal(good + #"{"prompt": "a",}"#, "c.jsonl, line 2, column 16: "),
+        Refusal(good + #"{"prompt": "a", "class": 3}"#, "c.jsonl, line 2: "),
+        Refusal(#"{"scene": {}}"#, "c.jsonl, line 1"),
+        Refusal(#"{"prompt": 3}"#, "c.jsonl, line 1: prompt: expected a string, found"),
+        Refusal(#"{"prompt": ""}"#, "c.jsonl, line 1: prompt: expected a text to draw, found an empty one"),
+        Refusal(#"{"prompt": "a", "scene": [1]}"#, "c.jsonl, line 1: scene: expected an object, found"),
+        Refusal(#"["a"]"#, "c.jsonl, line 1: expected an object"),
+        Refusal("\u{FEFF}" + good, "c.jsonl, line 1, column 1: "),
+        Refusal(
+            good + #"{"prompt": ""# + String(repeating: "x", count: 65_536 - 13) + #""}"#,
+            "c.jsonl, line 2: expected at most 65536 bytes, found 65537."),
+    ]
+
+    @Test(arguments: refusals) func refusesWithTheLine(_ refusal: Refusal) throws {
+        let error = #expect(throws: VernierError.self) { try corpus(refusal.text) }
+        #expect(error?.description.hasPrefix(refusal.message) == true, "\(error?.description ?? "")")
+    }
+
+    @Test func acceptsTheLongestLine() throws {
+        let line = #"{"prompt": ""# + String(repeating: "x", count: Corpus.longestLineBytes - 14) + #""}"#
+        #expect(line.utf8.count == Corpus.longestLineBytes)
+        #expect(try corpus(Self.good + line).prompts.count == 2)
+    }
+}
