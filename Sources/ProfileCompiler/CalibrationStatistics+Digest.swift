@@ -21,12 +21,16 @@ extension CalibrationStatistics {
             digest.update(field: "\(entry.corpusIndex)")
             digest.update(field: entry.promptDigest)
         }
-        Self.update(&digest, counts.map { UInt64(bitPattern: Int64($0)) })
-        for statistic in Statistic.all { Self.update(&digest, sums[statistic].map(\.bitPattern)) }
+        Self.update(&digest, counts) { UInt64(bitPattern: Int64($0)) }
+        for statistic in Statistic.all { Self.update(&digest, sums[statistic], pattern: \.bitPattern) }
         return digest.finalise()
     }
 
-    private static func update(_ digest: inout Digest, _ patterns: [UInt64]) {
-        patterns.map(\.littleEndian).withUnsafeBytes { digest.update($0) }
+    /// Adds the patterns piece by piece: the sums per history position may take half the memory there is.
+    private static func update<Value>(_ digest: inout Digest, _ values: [Value], pattern: (Value) -> UInt64) {
+        for start in stride(from: 0, to: values.count, by: 1 << 16) {
+            let piece = values[start..<min(start + (1 << 16), values.count)].map { pattern($0).littleEndian }
+            piece.withUnsafeBytes { digest.update($0) }
+        }
     }
 }

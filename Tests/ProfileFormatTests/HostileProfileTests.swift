@@ -151,6 +151,22 @@ import VernierCore
         }
     }
 
+    @Test func survivesEveryChangedByte() throws {
+        let bytes = Array(ProfileTests.versionOne.utf8)
+        for position in bytes.indices {
+            for byte in [0, UInt8(ascii: "7"), UInt8(ascii: "\""), UInt8(ascii: "]"), 0xFF] {
+                var changed = bytes
+                changed[position] = byte
+                // Some changes are harmless, such as another name; what is accepted must be sound.
+                guard let profile = try? Profile(parsing: String(decoding: changed, as: UTF8.self), name: "x") else {
+                    continue
+                }
+                #expect(profile.checkInvariants().isEmpty)
+                #expect(try Profile(parsing: profile.canonicalText(), name: "y") == profile)
+            }
+        }
+    }
+
     @Test func everyMemberIsNeededAndOfOneType() throws {
         guard case .object(let root) = try JSONValue.parse(ProfileTests.versionOne, name: "x") else { return }
         for key in root.keys {
