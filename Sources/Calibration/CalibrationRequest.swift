@@ -1,0 +1,37 @@
+import CalibrationStatistics
+import Generation
+import ModelFamilies
+import VernierCore
+
+/// What to calibrate on, and how.
+public struct CalibrationRequest: Sendable {
+    /// The corpus; only its first `limit` prompts are run.
+    public var corpus: Corpus
+    public var limit: Int?
+    /// Seed of the pictures' noise: prompt i of the corpus is drawn with `seed + i`.
+    public var seed: UInt64
+    /// Sampling settings; nil takes the model's own.
+    public var settings: SamplingSettings?
+    /// Top counts K' of the selectivity statistics, ascending, in tokens.
+    public var topCounts: [Int]
+    /// Prompts that run together, and after how many prompts the file is saved.
+    public var batchSize: Int
+    public var saveInterval: Int
+    /// The version written into the file.
+    public var toolVersion: String
+
+    /// Gathers a request.
+    public init(
+        corpus: Corpus, limit: Int? = nil, seed: UInt64 = 0, settings: SamplingSettings? = nil,
+        topCounts: [Int] = [1, 4, 16, 64], batchSize: Int = 4, saveInterval: Int = 16, toolVersion: String
+    ) {
+        self.corpus = corpus
+        self.limit = limit
+        self.seed = seed
+        self.settings = settings
+        self.topCounts = topCounts
+        self.batchSize = batchSize
+        self.saveInterval = saveInterval
+        self.toolVersion = toolVersion
+    }
+}

@@ -1,0 +1,145 @@
+import CalibrationStatistics
+import Generation
+import KVCacheRuntime
+import ModelFamilies
+import ProfileFormat
+import StatisticsFile
+import VernierCore
+
+/// Runs a corpus through a model with the full cache and sums up what its attention did.
+///
+/// Prompts are counted one by one in corpus order, in Float64, whatever the batch size: a run that was interrupted and
+/// resumed ends with the same bits as one that was not. The file is replaced as a whole every few prompts.
+public final class Calibrator {
+    /// The model.
+    public let model: TextToImageModel
+    /// The statistics so far.
+    public private(set) var statistics: CalibrationStatistics
+    private let request: CalibrationRequest
+    private let settings: SamplingSettings
+    private let promptCount: Int
+
+    /// Prepares a calibration; nothing runs and nothing is written yet.
+    ///
+    /// Throws ``VernierError/Code/emptyInput`` for an empty selection of prompts, and
+    /// ``VernierError/Code/invalidArgument`` for settings out of range or guidance and temperature that vary by scale.
+    public init(model: TextToImageModel, request: CalibrationRequest) throws {
+        self.model = model
+        self.request = request
+        settings = request.settings ?? model.defaultSettings
+        promptCount = min(request.limit ?? request.corpus.prompts.count, request.corpus.prompts.count)
+        guard promptCount > 0 else {
+            throw VernierError(
+                .emptyInput, at: "calibration", expected: "at least one prompt", found: "none",
+                remedy: "Give a corpus with prompts and a limit of at least 1.")
+        }
+        guard request.batchSize > 0, request.saveInterval > 0 else {
+            throw VernierError(
+                .invalidArgument, at: "calibration", expected: "a batch size and a save interval of at least 1",
+                found: "\(request.batchSize) and \(request.saveInterval)")
+        }
+        guard settings.guidance.count == 1, settings.temperature.count == 1 else {
+            throw VernierError(
+                .invalidArgument, at: "calibration", expected: "one guidance and one temperature for all scales",
+                found: "\(settings.guidance.count) and \(settings.temperature.count)")
+        }
+        statistics = try CalibrationStatistics(
+            identity: model.identity, schedule: model.schedule,
+            settings: CalibrationSettings(
+                topCounts: request.topCounts, seed: request.seed, guidance: Double(settings.guidance[0]),
+                temperature: Double(settings.temperature[0]), topP: Double(settings.topP), topK: settings.topK,
+                toolVersion: request.toolVersion),
+            corpus: CorpusReference(digest: request.corpus.digest, promptCount: promptCount))
+    }
+
+    /// Takes up the statistics of an interrupted run.
+    ///
+    /// Throws ``VernierError/Code/mismatch`` naming every difference of model, schedule, settings or corpus, and
+    /// ``VernierError/Code/corruptState`` if the journal is not a beginning of this corpus.
+    public func resume(from saved: CalibrationStatistics, name: String) throws {
+        var problems = saved.identity.differences(from: statistics.identity)
+        problems += saved.schedule.differences(from: statistics.schedule)
+        problems += saved.settings.differences(from: statistics.settings)
+        if saved.corpus.digest != statistics.corpus.digest {
+            problems.append("expected corpus \(statistics.corpus.digest.prefix(12))..., found \(saved.corpus.digest.prefix(12))...")
+        }
+        if saved.corpus.promptCount != statistics.corpus.promptCount {
+            problems.append("expected \(statistics.corpus.promptCount) prompts in all, found \(saved.corpus.promptCount)")
+        }
+        guard problems.isEmpty else {
+            throw VernierError(
+                .mismatch, at: name, problems: problems,
+                remedy: "Resume with the same model, corpus, limit and settings, or calibrate into another file.")
+        }
+        for (index, entry) in saved.journal.enumerated()
+        where index >= promptCount || entry.corpusIndex != index
+            || entry.promptDigest != request.corpus.prompts[index].digest
+        {
+            throw VernierError(
+                .corruptState, at: name, problems: ["entry \(index) of the journal is not prompt \(index) of the corpus"],
+                remedy: "Calibrate again without --resume.")
+        }
+        statistics = saved
+    }
+
+    /// Runs what is missing, saving to `path` on the way and at the end.
+    ///
+    /// `progress` counts prompts. Throws ``VernierError/Code/nonFinite`` or ``VernierError/Code/corruptState`` if a
+    /// prompt's or the whole run's statistics have gaps or are not finite; the file then holds the last good state.
+    public func run(savingTo path: String, progress: ProgressHandler? = nil) throws {
+        let generator = try ImageGenerator(model: model)
+        let clock = ContinuousClock(), start = clock.now, first = statistics.promptCount
+        var unsaved = 0
+        var observer: StatisticsObserver?
+        while statistics.promptCount < promptCount {
+            let batch = request.corpus.prompts[
+                statistics.promptCount..<min(statistics.promptCount + request.batchSize, promptCount)]
+            let current: StatisticsObserver
+            if let made = observer, made.images == batch.count {
+                current = made
+            } else {
+                current = StatisticsObserver(
+                    layout: statistics.layout, transformer: model.transformer, images: batch.count)
+                observer = current
+            }
+            current.reset()
+            var hooks = GenerationHooks()
+            hooks.attention = current
+            let requests = try batch.map {
+                ImageRequest(text: try model.encode($0.prompt), seed: request.seed &+ UInt64($0.index))
+            }
+            _ = try generator.generateBits(requests, settings: settings, hooks: hooks)
+            for (prompt, measured) in zip(batch, current.prompts) {
+                try statistics.add(measured, corpusIndex: prompt.index, promptDigest: prompt.digest)
+            }
+            unsaved += batch.count
+            if unsaved >= request.saveInterval, statistics.promptCount < promptCount {
+                try StatisticsFile.write(statistics, to: path)
+                unsaved = 0
+            }
+            let seconds = (clock.now - start) / .seconds(1)
+            progress?(
+                ProgressReport(
+                    done: statistics.promptCount - first, total: promptCount - first, stage: "calibrating",
+                    elapsedSeconds: seconds))
+        }
+        let gaps = statistics.coverageProblems()
+        guard gaps.isEmpty else { throw VernierError(.corruptState, at: "calibration", problems: gaps) }
+        try StatisticsFile.write(statistics, to: path)
+    }
+
+    /// What a run would do, for people: prompts, file size, memory.
+    public func plan() -> String {
+        let values = Statistic.all.reduce(0) { $0 + statistics.layout.valueCount(of: $1) }
+        let rows = Statistic.withRows.reduce(0) { $0 + statistics.layout.valueCount(of: $1) }
+        let bytes = 8 * (values + rows * promptCount)
+        return """
+            model       \(model.identity.name): \(model.identity.layers) layers, \(model.identity.heads) heads, \
+            \(model.schedule.scaleCount) scales, history \(model.schedule.finalHistoryTokens) tokens
+            prompts     \(promptCount) of \(request.corpus.prompts.count) (corpus \(request.corpus.digest.prefix(12))...)
+            settings    guidance \(settings.guidance[0]), temperature \(settings.temperature[0]), top-p \(settings.topP), \
+            seed \(request.seed)
+            statistics  \(values) sums and \(rows) values a prompt: \(bytes) bytes
+            """
+    }
+}

@@ -1,0 +1,116 @@
+import KVCacheRuntime
+import ModelFamilies
+import ProfileFormat
+import VernierCore
+
+/// A model and, if wanted, a profile: draws pictures, with the whole history or with what the profile keeps.
+///
+/// Caches and activations are allocated once for each batch size that is used, and serve every later batch.
+/// Not for use by several threads at once; the work inside a batch is spread over the process's thread pool.
+public final class ImageGenerator {
+    /// The model.
+    public let model: TextToImageModel
+    /// The profile; nil for the full cache.
+    public let profile: Profile?
+    /// What the last batch cost.
+    public private(set) var report: GenerationReport?
+    private let selector: any SlotSelector
+    private var generators: [Int: InfinityGenerator] = [:]
+
+    /// Pairs a model with a profile.
+    ///
+    /// Throws one ``VernierError/Code/mismatch`` with all differences if the profile was compiled for another model or
+    /// schedule; `profileName` is what the message calls it.
+    public init(model: TextToImageModel, profile: Profile? = nil, profileName: String = "profile") throws {
+        try profile?.requireFit(model: model.identity, schedule: model.schedule, name: profileName)
+        self.model = model
+        self.profile = profile
+        selector = try profile.map { try SelectorRegistry.selector(for: $0.selection, at: profileName) }
+            ?? SlidingWindowRule()  // never asked: the full cache drops nothing
+    }
+
+    /// Draws the requested pictures, `batchSize` at a time.
+    ///
+    /// `progress` is called after every scale of every batch; a unit is one scale of one picture.
+    public func generate(
+        _ requests: [ImageRequest], settings: SamplingSettings, batchSize: Int = 1,
+        progress: ProgressHandler? = nil
+    ) throws -> [GeneratedImage] {
+        let scales = model.schedule.scaleCount, clock = ContinuousClock(), start = clock.now
+        var images: [GeneratedImage] = []
+        for first in stride(from: 0, to: requests.count, by: max(batchSize, 1)) {
+            let batch = Array(requests[first..<min(first + max(batchSize, 1), requests.count)])
+            var hooks = GenerationHooks()
+            hooks.finishedScale = { scale in
+                let done = first * scales + (scale + 1) * batch.count
+                let seconds = (clock.now - start) / .seconds(1)
+                progress?(
+                    ProgressReport(
+                        done: done, total: requests.count * scales, stage: "generating", elapsedSeconds: seconds))
+            }
+            images += try generateBatch(batch, settings: settings, hooks: hooks)
+        }
+        return images
+    }
+
+    /// Draws one batch under `hooks` and records what it cost in ``report``.
+    public func generateBatch(
+        _ batch: [ImageRequest], settings: SamplingSettings, hooks: GenerationHooks = GenerationHooks()
+    ) throws -> [GeneratedImage] {
+        let (output, generator) = try run(batch, settings: settings, hooks: hooks)
+        var times = output.times
+        let clock = ContinuousClock(), start = clock.now
+        let grid = model.transformer.shape.codeGrid, size = model.pictureSize
+        let images = try output.codes.enumerated().map { index, code in
+            let planar = model.decoder.decode(code, height: grid.height, width: grid.width)
+            let picture = try planar.withUnsafeBufferPointer {
+                try Picture(planar: $0, width: size.width, height: size.height)
+            }
+            return GeneratedImage(picture: picture, bits: output.bits.map { $0[index] })
+        }
+        times.decodeSeconds = (clock.now - start) / .seconds(1)
+        record(generator, times: times)
+        return images
+    }
+
+    /// Draws the bits of one batch under `hooks` without decoding them (calibration, teacher forcing).
+    public func generateBits(
+        _ batch: [ImageRequest], settings: SamplingSettings, hooks: GenerationHooks
+    ) throws -> [[[UInt8]]] {
+        let (output, generator) = try run(batch, settings: settings, hooks: hooks)
+        record(generator, times: output.times)
+        return output.bits
+    }
+
+    private func run(
+        _ batch: [ImageRequest], settings: SamplingSettings, hooks: GenerationHooks
+    ) throws -> (InfinityGenerator.Output, InfinityGenerator) {
+        let generator = try generator(batchSize: batch.count)
+        let text = batch.map(\.text) + batch.map { model.transformer.unconditionalRows(count: $0.text.count) }
+        return (
+            try generator.generate(text: text, seeds: batch.map(\.seed), settings: settings, hooks: hooks), generator
+        )
+    }
+
+    private func record(_ generator: InfinityGenerator, times: StageTimes) {
+        let geometry = generator.cache.geometry
+        report = GenerationReport(
+            images: geometry.images, ledger: generator.cache.ledger, transientBytes: generator.transientBytes, times: times,
+            keptShape: [geometry.branches, geometry.schedule.scaleCount, geometry.layers, geometry.heads])
+    }
+
+    private func generator(batchSize: Int) throws -> InfinityGenerator {
+        if let existing = generators[batchSize] { return existing }
+        let shape = model.transformer.shape
+        let geometry = CacheGeometry(
+            schedule: shape.schedule, layers: shape.depth, heads: shape.heads, headWidth: shape.headWidth,
+            branches: model.identity.branches, images: batchSize)
+        let cache = try KVCache(
+            geometry: geometry,
+            capacities: profile?.capacities ?? .full(schedule: shape.schedule, layers: shape.depth, heads: shape.heads),
+            selector: selector, storage: profile?.storage ?? .float32)
+        let made = InfinityGenerator(transformer: model.transformer, cache: cache)
+        generators[batchSize] = made
+        return made
+    }
+}

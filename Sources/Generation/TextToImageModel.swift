@@ -1,0 +1,80 @@
+import Checkpoints
+import KVCacheRuntime
+import ModelFamilies
+import ProfileFormat
+import TextEncoding
+import VernierCore
+
+/// A model directory, loaded: text tokeniser, text encoder, transformer, image decoder. Immutable and shared.
+public final class TextToImageModel: Sendable {
+    /// The directory and what its `config.json` says.
+    public let directory: ModelDirectory
+    /// What a profile must have in common with this model.
+    public let identity: ModelIdentity
+    /// The transformer.
+    public let transformer: InfinityTransformer
+    /// The image decoder.
+    public let decoder: BSQDecoder
+    private let tokenizer: TextTokenizer
+    private let encoder: T5Encoder
+
+    /// The scale schedule.
+    public var schedule: ScaleSchedule { transformer.shape.schedule }
+
+    /// Pixels of a picture (height, width).
+    public var pictureSize: (height: Int, width: Int) {
+        let grid = transformer.shape.codeGrid
+        return (grid.height * decoder.pixelsPerCode, grid.width * decoder.pixelsPerCode)
+    }
+
+    /// The settings that `config.json` recommends.
+    public var defaultSettings: SamplingSettings {
+        let sampling = directory.configuration.sampling
+        return SamplingSettings(
+            guidance: sampling.guidance, temperature: sampling.temperature, topK: sampling.topK, topP: sampling.topP)
+    }
+
+    /// Loads a model directory (layout: `Sources/Checkpoints/Documentation.docc/ModelDirectory.md`).
+    ///
+    /// Throws an error that names the file and everything wrong with it: missing files, malformed or truncated weights,
+    /// missing or misshapen tensors, NaN or infinite weights, parts that do not fit each other.
+    public init(path: String) throws {
+        let directory = try ModelDirectory(path: path)
+        let configuration = directory.configuration, sizes = configuration.transformer
+        let shape = InfinityShape(
+            depth: sizes.depth, blockChunks: sizes.blockChunks, width: sizes.width, heads: sizes.heads,
+            mlpWidth: sizes.mlpWidth, textWidth: sizes.textWidth, textPoolHeads: sizes.textPoolHeads, bits: sizes.bits,
+            schedule: configuration.schedule, spatialPatchify: configuration.tokenizer.spatialPatchify,
+            tokenizerBaseChannels: configuration.tokenizer.baseChannels,
+            tokenizerMultipliers: configuration.tokenizer.channelMultipliers)
+        tokenizer = try TextTokenizer(path: directory.textTokenizerPath, maximumTokens: configuration.maximumTextTokens)
+        encoder = try T5Encoder(directory: directory.textEncoderPath, maximumTokens: configuration.maximumTextTokens)
+        guard encoder.configuration.width == shape.textWidth else {
+            throw VernierError(
+                .mismatch, at: "text_encoder/config.json", expected: "d_model \(shape.textWidth), the transformer's text_width",
+                found: "\(encoder.configuration.width)", remedy: "Use the text encoder that the transformer was trained with.")
+        }
+        transformer = try InfinityTransformer(shape: shape, tensors: directory.openTransformer())
+        decoder = try BSQDecoder(
+            bits: shape.tokenizerBits, baseChannels: shape.tokenizerBaseChannels,
+            multipliers: shape.tokenizerMultipliers, tensors: directory.openImageTokenizer())
+        identity = try directory.identity()
+        self.directory = directory
+    }
+
+    /// Encodes a prompt as the transformer reads it.
+    ///
+    /// Throws ``VernierError/Code/invalidArgument`` for a prompt that is too long for guidance without a negative prompt.
+    public func encode(_ prompt: String) throws -> TextRows {
+        let features = try encoder.encode(ids: tokenizer.encode(prompt))
+        guard features.rows <= transformer.maximumTextTokens else {
+            throw VernierError(
+                .invalidArgument, at: "prompt", expected: "at most \(transformer.maximumTextTokens) tokens",
+                found: "\(features.rows)", remedy: "Shorten the prompt.")
+        }
+        return TextRows(count: features.rows, width: features.width, values: features.values)
+    }
+
+    /// The token ids of a prompt, for tests and diagnostics.
+    public func tokenIDs(_ prompt: String) throws -> [Int32] { try tokenizer.encode(prompt) }
+}
