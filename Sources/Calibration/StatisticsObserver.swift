@@ -1,6 +1,7 @@
 import CalibrationStatistics
 import KVCacheRuntime
 import ModelFamilies
+import ProfileFormat
 
 /// Turns the attention of one batch into one ``PromptStatistics`` an image.
 ///

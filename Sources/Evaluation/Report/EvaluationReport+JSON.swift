@@ -26,6 +26,7 @@ extension EvaluationReport {
                 "measured": row.measuredResidentBytes.map { .integer(Int64($0)) } ?? .null,
             ],
             "estimates": .object(estimates), "pooledPSNRDecibels": finite(row.pooledPSNRDecibels),
+            "forcedDecodingKLNatsByScale": .array(row.forcedDecodingKLNatsByScale.map(\.json)),
             "scene": row.sceneSummary?.json ?? .null, "records": columns(row.records),
         ]
     }
@@ -41,7 +42,10 @@ extension EvaluationReport {
             "meanSquaredError": column(\.meanSquaredError),
             "psnrDecibels": column { $0.meanSquaredError.map { PeakSignalNoise.decibels(meanSquaredError: $0) } },
             "structuralSimilarity": column(\.structuralSimilarity), "bitAgreement": column(\.bitAgreement),
-            "forcedDecodingKLNats": column(\.forcedDecodingKLNats), "seconds": column(\.seconds),
+            "forcedDecodingKLNats": column(\.forcedDecodingKLNats),
+            "forcedDecodingKLNatsByScale": .array(
+                records.map { .array($0.forcedDecodingKLNatsByScale.map { finite($0) }) }),
+            "seconds": column(\.seconds),
             "scene": [
                 "colour": attribute(\.colour), "shape": attribute(\.shape), "size": attribute(\.size),
                 "relation": attribute(\.relation), "background": attribute(\.background), "count": attribute(\.count),

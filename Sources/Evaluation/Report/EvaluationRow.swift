@@ -20,6 +20,8 @@ public struct EvaluationRow: Sendable {
     public let records: [PictureRecord]
     /// Mean and interval of every metric that was measured, by ``EvaluationMetric/key``.
     public let estimates: [String: Estimate]
+    /// Mean and interval of the forced-decoding divergence of each scale, nats a bit; empty without measurements.
+    public let forcedDecodingKLNatsByScale: [Estimate]
     /// What the pictures show, attribute by attribute; nil without scores.
     public let sceneSummary: SceneScoreSummary?
 
@@ -49,6 +51,13 @@ public struct EvaluationRow: Sendable {
             }
         }
         self.estimates = estimates
+        let scales = records.map(\.forcedDecodingKLNatsByScale.count).max() ?? 0
+        forcedDecodingKLNatsByScale = try (0..<scales).map { scale in
+            let metric = EvaluationMetric(
+                key: "forcedDecodingKLNatsByScale", title: "KL", fractionDigits: 4, isLargerBetter: false
+            ) { $0.forcedDecodingKLNatsByScale.indices.contains(scale) ? $0.forcedDecodingKLNatsByScale[scale] : nil }
+            return try BootstrapInterval.ofMean(metric.promptMeans(records).map(\.mean), seed: bootstrapSeed)
+        }
         sceneSummary = SceneScoreSummary(records.compactMap(\.sceneScore))
     }
 

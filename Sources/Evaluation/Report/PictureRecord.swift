@@ -14,6 +14,8 @@ public struct PictureRecord: Sendable, Hashable {
     public var bitAgreement: Double?
     /// Mean divergence of the bit distributions from the full cache's on its own bits, in nats.
     public var forcedDecodingKLNats: Double?
+    /// The same for each scale by itself; empty if it was not measured.
+    public var forcedDecodingKLNatsByScale: [Double] = []
     /// What the picture shows of its scene.
     public var sceneScore: SceneScore?
     /// Wall time of the generation.
