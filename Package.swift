@@ -94,6 +94,9 @@ let package = Package(
 
         // Proof and command line.
         .target(
+            name: "Presentation", dependencies: ["VernierCore", "ProfileFormat", "CalibrationStatistics"],
+            swiftSettings: strict),
+        .target(
             name: "Evaluation",
             dependencies: [
                 "VernierCore", "ProfileFormat", "TensorKernels", "KVCacheRuntime", "ModelFamilies", "Generation",
@@ -104,7 +107,7 @@ let package = Package(
             dependencies: [
                 "VernierCore", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies", "Generation",
                 "CalibrationStatistics", "StatisticsFile", "ProfileCompiler", "Calibration", "Evaluation",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Presentation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
 
         // Tests: one target a module, and what they share.

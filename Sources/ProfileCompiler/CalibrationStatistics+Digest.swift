@@ -6,7 +6,7 @@ extension CalibrationStatistics {
     /// SHA-256 over everything that was measured and how: equal statistics have equal digests, in whatever file.
     ///
     /// Numbers enter as little-endian bit patterns.
-    func contentDigest() -> String {
+    public func contentDigest() -> String {
         var digest = Digest()
         for text in [
             identity.family, identity.shapeDigest, identity.weightsDigest, corpus.digest,

@@ -1,1 +1,18 @@
-@main struct Vernier { static func main() {} }
+import ArgumentParser
+import VernierCore
+
+/// The command line: parses, calls a library, prints. Usage mistakes exit with 64, other failures with 1.
+@main
+struct Vernier: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vernier",
+        abstract: "Calibrate a next-scale image model once, compile a KV-cache profile, generate with a fraction of the cache.",
+        discussion: """
+            calibrate   prompts -> statistics (HDF5)
+            compile     statistics + budget -> profile (JSON)
+            generate    model [+ profile] -> pictures
+            eval        profiles against the full cache -> table and contact sheet
+            """,
+        version: VernierVersion.current,
+        subcommands: [Generate.self, Calibrate.self, Compile.self, Show.self, Verify.self, Evaluate.self])
+}

@@ -1,0 +1,45 @@
+import ProfileFormat
+
+/// A profile on one screen: what it is, what it costs, and a heat map of capacities and roles.
+public struct ProfileSheet: Sendable {
+    private let profile: Profile
+
+    /// Prepares a profile.
+    public init(_ profile: Profile) { self.profile = profile }
+
+    /// The text, ending without a new line.
+    public func text() -> String {
+        let budget = profile.realisedBudget, plan = profile.residentPlan, schedule = profile.schedule
+        let capacities = profile.capacities
+        var rows: [HeatMap.Row] = []
+        for scale in 1..<max(schedule.scaleCount, 1) {
+            let history = schedule.historyTokens(scale)
+            let shares = (0..<capacities.layerCount).map { layer in
+                Double(capacities.totalTokens(scale: scale, branch: 0, layer: layer))
+                    / Double(history * capacities.headCount)
+            }
+            let drafters = profile.roles.indices.contains(scale)
+                ? profile.roles[scale].indices.filter { profile.roles[scale][$0] == .drafter } : []
+            let mean = Double(capacities.totalTokens(scale: scale, branch: 0))
+                / Double(capacities.layerCount * capacities.headCount)
+            rows.append(
+                HeatMap.Row(
+                    label: "\(scale)", values: shares, marks: Set(drafters),
+                    note: "\((mean * 10).rounded() / 10) of \(history)"))
+        }
+        return """
+            profile    \(profile.policy.name) (\(profile.policy.parameters.summary))
+            selection  \(profile.selection)
+            model      \(profile.model.name) (\(profile.model.family)), \(profile.model.layers) layers x \
+            \(profile.model.heads) heads of \(profile.model.headWidth), weights \(profile.model.weightsDigest.prefix(12))...
+            budget     asked \(profile.requestedBudget); holds \(budget.lastScaleSlots) slots a branch at the last scale, \
+            \((budget.keptShare * 1000).rounded() / 10) % of \(budget.fullHistoryTokens) history tokens
+            bytes      \(plan.residentBytes()) a picture, full cache \(plan.fullCacheBytes()); \(profile.storage)
+            from       \(profile.provenance.promptCount) prompts, statistics \
+            \(profile.provenance.statisticsDigest.prefix(12))..., vernier \(profile.provenance.toolVersion)
+
+            Kept share of the history when a scale begins, by layer (^ drafter), and mean tokens a cell:
+            \(HeatMap.text(heading: "scale", rows: rows))
+            """
+    }
+}

@@ -1,0 +1,71 @@
+import ArgumentParser
+import Calibration
+import Foundation
+import Generation
+import StatisticsFile
+import VernierCore
+
+struct Calibrate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run a corpus through the model with the full cache and measure its attention.")
+
+    @Option(help: "Model directory.")
+    var model: String
+    @Option(help: "Prompts as JSON lines, {\"prompt\": \"...\"}.")
+    var prompts: String
+    @Option(help: "Statistics file to write (HDF5).")
+    var out: String
+    @Option(help: "Use only the first N prompts.")
+    var limit: Int?
+    @Option(help: "Seed; prompt i of the corpus is drawn with seed + i.")
+    var seed: UInt64 = 0
+    @Option(help: "Prompts that run together; does not change the numbers.")
+    var batch: Int = 4
+    @Option(help: "Save after every N prompts.")
+    var saveEvery: Int = 16
+    @Option(help: "Top counts K' of the selectivity index, ascending, comma-separated.")
+    var topCounts: String = "1,4,16,64"
+    @Flag(help: "Go on where an interrupted run of the same settings was saved.")
+    var resume = false
+    @Flag(help: "Say what would be done, write nothing.")
+    var dryRun = false
+    @OptionGroup var sampling: SamplingOptions
+    @OptionGroup var progress: ProgressOption
+
+    func validate() throws {
+        try requireAtLeast(1, limit, option: "--limit")
+        try requireAtLeast(1, batch, option: "--batch")
+        try requireAtLeast(1, saveEvery, option: "--save-every")
+        guard parsedTopCounts != nil else {
+            throw ValidationError("--top-counts: expected whole numbers separated by commas, found '\(topCounts)'.")
+        }
+    }
+
+    private var parsedTopCounts: [Int]? {
+        let parts = topCounts.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+        return parts.contains(nil) ? nil : parts.compactMap { $0 }
+    }
+
+    func run() throws {
+        let corpus = try Corpus(path: prompts)
+        let loaded = try TextToImageModel(path: model)
+        let calibrator = try Calibrator(
+            model: loaded,
+            request: CalibrationRequest(
+                corpus: corpus, limit: limit, seed: seed, settings: sampling.settings(for: loaded),
+                topCounts: parsedTopCounts ?? [], batchSize: batch, saveInterval: saveEvery,
+                toolVersion: VernierVersion.current))
+        let exists = FileManager.default.fileExists(atPath: out)
+        if resume, exists { try calibrator.resume(from: try StatisticsFile.read(out), name: fileName(of: out)) }
+        if dryRun {
+            print(calibrator.plan())
+            return
+        }
+        let before = calibrator.statistics.promptCount
+        try progress.run { try calibrator.run(savingTo: out, progress: $0) }
+        let summary = try StatisticsFile.readSummary(out)
+        print(
+            "\(summary.promptCount) prompts\(before > 0 ? " (\(before) of them from the saved run)" : "") -> \(out), "
+                + "\(summary.fileBytes) bytes")
+    }
+}

@@ -1,0 +1,71 @@
+import ArgumentParser
+import Evaluation
+import Foundation
+import Generation
+import ProfileFormat
+import VernierCore
+
+struct Evaluate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "eval", abstract: "Measure profiles against the full cache on the same prompts and seeds.")
+
+    @Option(help: "Model directory.")
+    var model: String
+    @Option(help: "Held-out prompts as JSON lines; rows with a scene are scored if scenes.json lies beside the file.")
+    var prompts: String
+    @Option(help: "Profile to measure; repeatable.")
+    var profile: [String]
+    @Option(help: "Pictures per prompt: seeds first-seed ..< first-seed + N.")
+    var seeds: Int = 1
+    @Option(help: "The first seed.")
+    var firstSeed: UInt64 = 0
+    @Option(help: "Use only the first N prompts.")
+    var limit: Int?
+    @Option(help: "Pictures drawn together.")
+    var batch: Int = 4
+    @Option(help: "Scene vocabulary (default: scenes.json beside the prompts, if there is one).")
+    var scenes: String?
+    @Option(help: "Result folder: report.md, report.json, settings.json, contact-sheet.png.")
+    var out: String
+    @Flag(help: "Print the report as JSON instead of the table.")
+    var json = false
+    @OptionGroup var sampling: SamplingOptions
+    @OptionGroup var progress: ProgressOption
+
+    func validate() throws {
+        try requireAtLeast(1, seeds, option: "--seeds")
+        try requireAtLeast(1, limit, option: "--limit")
+        try requireAtLeast(1, batch, option: "--batch")
+        if profile.isEmpty { throw ValidationError("Give at least one --profile.") }
+    }
+
+    func run() throws {
+        let corpus = try Corpus(path: prompts)
+        let candidates = try profile.map { path in
+            EvaluationRequest.Candidate(name: Self.stem(path), profile: try Profile(contentsOf: path))
+        }
+        let loaded = try TextToImageModel(path: model)
+        let evaluator = try Evaluator(
+            model: loaded,
+            request: EvaluationRequest(
+                candidates: candidates, prompts: Array(corpus.prompts.prefix(limit ?? corpus.prompts.count)),
+                seeds: (0..<UInt64(seeds)).map { firstSeed &+ $0 }, settings: sampling.settings(for: loaded),
+                vocabulary: try vocabulary(), batchSize: batch, comparedRow: candidates.last?.name))
+        let result = try progress.run { try evaluator.run(progress: $0) }
+        try ResultFolder(path: out).write(result.report, contactSheet: result.contactSheet)
+        print(try json ? result.report.json().canonicalText() : result.report.markdown())
+    }
+
+    private func vocabulary() throws -> SceneVocabulary? {
+        if let scenes { return try SceneVocabulary(contentsOf: scenes) }
+        let beside = prompts.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        let path = beside.isEmpty ? (prompts.hasPrefix("/") ? "/scenes.json" : "scenes.json") : "\(beside)/scenes.json"
+        return FileManager.default.fileExists(atPath: path) ? try SceneVocabulary(contentsOf: path) : nil
+    }
+
+    /// `Profiles/tangram-10.json` -> `tangram-10`.
+    private static func stem(_ path: String) -> String {
+        let name = fileName(of: path)
+        return name.hasSuffix(".json") ? String(name.dropLast(5)) : name
+    }
+}

@@ -1,0 +1,88 @@
+import ArgumentParser
+import Evaluation
+import Foundation
+import Generation
+import ModelFamilies
+import ProfileFormat
+import VernierCore
+
+struct Generate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Draw pictures, with the full cache or with what a profile keeps.")
+
+    @Option(help: "Model directory.")
+    var model: String
+    @Option(help: "The text to draw.")
+    var prompt: String?
+    @Option(help: "Prompts as JSON lines, {\"prompt\": \"...\"}.")
+    var prompts: String?
+    @Option(help: "Profile to generate with (default: the full cache).")
+    var profile: String?
+    @Option(help: "Seed; pictures of one seed share their noise.")
+    var seed: UInt64 = 0
+    @Option(help: "Pictures drawn together.")
+    var batch: Int = 1
+    @Option(help: "Draw only the first N prompts.")
+    var limit: Int?
+    @Option(help: "A .png file for one prompt, or a folder.")
+    var out: String
+    @Option(help: "Write bytes, kept tokens and times as JSON.")
+    var report: String?
+    @OptionGroup var sampling: SamplingOptions
+    @OptionGroup var progress: ProgressOption
+
+    func validate() throws {
+        guard (prompt == nil) != (prompts == nil) else {
+            throw ValidationError("Give either --prompt TEXT or --prompts FILE.jsonl.")
+        }
+        if prompts != nil, out.hasSuffix(".png") {
+            throw ValidationError("--out: expected a folder for --prompts, found '\(out)'.")
+        }
+        try requireAtLeast(1, batch, option: "--batch")
+        try requireAtLeast(1, limit, option: "--limit")
+    }
+
+    func run() throws {
+        let corpus = try prompts.map { try Corpus(path: $0).prompts } ?? [CorpusPrompt(index: 0, prompt: prompt ?? "")]
+        let selected = Array(corpus.prefix(limit ?? corpus.count))
+        let loaded = try TextToImageModel(path: model)
+        let generator = try ImageGenerator(
+            model: loaded, profile: try profile.map { try Profile(contentsOf: $0) },
+            profileName: profile.map(fileName) ?? "profile")
+        let requests = try selected.map { ImageRequest(text: try loaded.encode($0.prompt), seed: seed) }
+        let settings = sampling.settings(for: loaded)
+        let images = try progress.run {
+            try generator.generate(requests, settings: settings, batchSize: batch, progress: $0)
+        }
+        if out.hasSuffix(".png") {
+            try PNGFile.write(images[0].picture, to: out)
+        } else {
+            try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
+            for (prompt, image) in zip(selected, images) {
+                try PNGFile.write(image.picture, to: "\(out)/\(Self.name(prompt.index)).png")
+            }
+        }
+        guard let measured = generator.report else { return }
+        if let report {
+            let json: JSONValue = [
+                "format": "vernier-generation", "version": 1, "tool": .string(VernierVersion.current),
+                "model": loaded.identity.jsonValue, "profile": profile.map { .string(fileName(of: $0)) } ?? .null,
+                "prompts": .array(selected.map { .string($0.prompt) }), "seed": .string("\(seed)"),
+                "lastBatch": measured.jsonValue,
+            ]
+            try AtomicFile.write(try json.canonicalText(), to: report)
+        }
+        let ledger = measured.ledger, each = measured.images
+        print(
+            """
+            \(images.count) picture\(images.count == 1 ? "" : "s") -> \(out)
+            resident cache per picture: predicted \(ledger.predictedResidentBytes / each) bytes, measured \
+            \(ledger.peakResidentBytes / each), full cache \(ledger.fullCacheBytes / each)
+            """)
+    }
+
+    private static func name(_ index: Int) -> String {
+        let digits = String(index)
+        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    }
+}
