@@ -15,8 +15,7 @@ public final class TextToImageModel: Sendable {
     public let transformer: InfinityTransformer
     /// The image decoder.
     public let decoder: BSQDecoder
-    private let tokenizer: TextTokenizer
-    private let encoder: T5Encoder
+    private let prompts: PromptEncoder
 
     /// The scale schedule.
     public var schedule: ScaleSchedule { transformer.shape.schedule }
@@ -47,13 +46,7 @@ public final class TextToImageModel: Sendable {
             schedule: configuration.schedule, spatialPatchify: configuration.tokenizer.spatialPatchify,
             tokenizerBaseChannels: configuration.tokenizer.baseChannels,
             tokenizerMultipliers: configuration.tokenizer.channelMultipliers)
-        tokenizer = try TextTokenizer(path: directory.textTokenizerPath, maximumTokens: configuration.maximumTextTokens)
-        encoder = try T5Encoder(directory: directory.textEncoderPath, maximumTokens: configuration.maximumTextTokens)
-        guard encoder.configuration.width == shape.textWidth else {
-            throw VernierError(
-                .mismatch, at: "text_encoder/config.json", expected: "d_model \(shape.textWidth), the transformer's text_width",
-                found: "\(encoder.configuration.width)", remedy: "Use the text encoder that the transformer was trained with.")
-        }
+        prompts = try PromptEncoder(directory)
         transformer = try InfinityTransformer(shape: shape, tensors: directory.openTransformer())
         decoder = try BSQDecoder(
             bits: shape.tokenizerBits, baseChannels: shape.tokenizerBaseChannels,
@@ -66,7 +59,7 @@ public final class TextToImageModel: Sendable {
     ///
     /// Throws ``VernierError/Code/invalidArgument`` for a prompt that is too long for guidance without a negative prompt.
     public func encode(_ prompt: String) throws -> TextRows {
-        let features = try encoder.encode(ids: tokenizer.encode(prompt))
+        let features = try prompts.encode(prompt)
         guard features.rows <= transformer.maximumTextTokens else {
             throw VernierError(
                 .invalidArgument, at: "prompt", expected: "at most \(transformer.maximumTextTokens) tokens",
@@ -76,5 +69,5 @@ public final class TextToImageModel: Sendable {
     }
 
     /// The token ids of a prompt, for tests and diagnostics.
-    public func tokenIDs(_ prompt: String) throws -> [Int32] { try tokenizer.encode(prompt) }
+    public func tokenIDs(_ prompt: String) throws -> [Int32] { try prompts.tokenizer.encode(prompt) }
 }

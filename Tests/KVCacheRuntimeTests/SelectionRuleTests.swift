@@ -1,4 +1,4 @@
-import KVCacheRuntime
+@testable import KVCacheRuntime
 import ProfileFormat
 import TestSupport
 import Testing

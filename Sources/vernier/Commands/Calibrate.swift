@@ -1,5 +1,6 @@
 import ArgumentParser
 import Calibration
+import CalibrationStatistics
 import Foundation
 import Generation
 import StatisticsFile

@@ -47,7 +47,7 @@ struct Compile: ParsableCommand {
     func run() throws {
         var pairs = parameters
         if let drafters { pairs.append("drafters=\(drafters)") }
-        if let asi { pairs.append("asi=\(asi)") }
+        if let asi { pairs.append("index=\(asi)") }
         let request = CompilationRequest(
             policy: PolicyDescription(name: policy, parameters: try Parameters.parse(pairs)), budget: try budget(),
             selection: try SelectionRule(name: selection, parameters: try Parameters.parse(selectionParameters)),

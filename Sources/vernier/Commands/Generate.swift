@@ -2,6 +2,7 @@ import ArgumentParser
 import Evaluation
 import Foundation
 import Generation
+import KVCacheRuntime
 import ModelFamilies
 import ProfileFormat
 import VernierCore

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CalibrationStatistics
 import Generation
 import ProfileCompiler
 import ProfileFormat
