@@ -15,7 +15,7 @@ struct Show: ParsableCommand {
     var json = false
 
     func run() throws {
-        if try Self.isHDF5(file) {
+        if try !Self.looksLikeJSON(file) {
             let statistics = try StatisticsFile.read(file)
             print(try json ? StatisticsSheet(statistics).json().canonicalText() : StatisticsSheet(statistics).text())
         } else {
@@ -24,11 +24,11 @@ struct Show: ParsableCommand {
         }
     }
 
-    /// The eight bytes that every HDF5 file begins with.
-    private static func isHDF5(_ path: String) throws -> Bool {
+    /// Whether the first byte that is no white space opens a JSON object; everything else is read as statistics.
+    private static func looksLikeJSON(_ path: String) throws -> Bool {
         let file = try MappedFile(path: path)
         return withExtendedLifetime(file) {
-            file.bytes.prefix(8).elementsEqual([0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A])
+            file.bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
         }
     }
 }
