@@ -2,8 +2,9 @@ import Evaluation
 import Foundation
 import Generation
 import TestSupport
+import Testing
 
-/// Draws Tangram scenes for the scorer's tests: shapes by 6 x 6 samples a pixel, shaded as the trainer's renderer does.
+/// Draws Tangram scenes for the scorer's tests: shapes by 5 x 5 samples a pixel, shaded as the trainer's renderer does.
 struct SceneRenderer {
     let vocabulary: SceneVocabulary
     let side: Int
@@ -15,6 +16,14 @@ struct SceneRenderer {
         var y: Double
         var radius: Double
         var turn: Double
+    }
+
+    private struct Paint {
+        let shape: SceneShape
+        let rgb: SIMD3<Double>
+        let light: Double
+        let cosine: Double
+        let sine: Double
     }
 
     /// A random scene of one or two objects, as the corpora have them.
@@ -53,10 +62,17 @@ struct SceneRenderer {
 
     /// Draws placed objects in order.
     func draw(_ objects: [Placed], background: String, _ generator: inout SplitMix64) throws -> Picture {
-        let samples = 6
+        let samples = 5
         let ground = vocabulary.backgrounds.first { $0.name == background }?.rgb ?? .zero
         let slope = Double.random(in: -0.05...0.05, using: &generator)
-        let light = objects.map { _ in Double.random(in: 0.8...1.2, using: &generator) }
+        let paints = try objects.map { placed in
+            Paint(
+                shape: try #require(vocabulary.shapes.first { $0.name == placed.object.shape }),
+                rgb: try #require(vocabulary.colours.first { $0.name == placed.object.colour }).rgb,
+                light: Double.random(in: 0.8...1.2, using: &generator), cosine: cos(placed.turn),
+                sine: sin(placed.turn))
+        }
+        let (black, white) = (SIMD3<Double>.zero, SIMD3<Double>(repeating: 255))
         var pixels: [UInt8] = []
         for row in 0..<side {
             for column in 0..<side {
@@ -65,23 +81,19 @@ struct SceneRenderer {
                     let x = (Double(column) + (Double(sample % samples) + 0.5) / Double(samples)) / Double(side)
                     let y = (Double(row) + (Double(sample / samples) + 0.5) / Double(samples)) / Double(side)
                     var colour = ground * (1 + slope * (2 * x - 1))
-                    for (placed, light) in zip(objects, light) {
-                        let (dx, dy) = (x - placed.x, y - placed.y)
-                        let u = (dx * cos(placed.turn) + dy * sin(placed.turn)) / placed.radius
-                        let v = (dy * cos(placed.turn) - dx * sin(placed.turn)) / placed.radius
-                        guard let shape = vocabulary.shapes.first(where: { $0.name == placed.object.shape }),
-                            let paint = vocabulary.colours.first(where: { $0.name == placed.object.colour }),
-                            shape.signedDistance(x: u, y: v) < 0
-                        else { continue }
-                        let shine = 0.16 * light * exp(-((u + 0.35) * (u + 0.35) + (v + 0.35) * (v + 0.35)) / 0.18)
-                        let shaded = (paint.rgb * (1 - 0.1 * light * (u + v))).clamped(
-                            lowerBound: .zero, upperBound: SIMD3(repeating: 255))
-                        colour = shaded * (1 - shine) + shine * 255
+                    for (placed, paint) in zip(objects, paints) {
+                        let (dx, dy) = ((x - placed.x) / placed.radius, (y - placed.y) / placed.radius)
+                        guard dx * dx + dy * dy <= 1 else { continue }
+                        let (u, v) = (dx * paint.cosine + dy * paint.sine, dy * paint.cosine - dx * paint.sine)
+                        guard paint.shape.signedDistance(x: u, y: v) < 0 else { continue }
+                        let fromShine = (u + 0.35) * (u + 0.35) + (v + 0.35) * (v + 0.35)
+                        let shine = 0.16 * paint.light * exp(-fromShine / 0.18)
+                        let shaded = paint.rgb * (1 - 0.1 * paint.light * (u + v))
+                        colour = shaded.clamped(lowerBound: black, upperBound: white) * (1 - shine) + shine * 255
                     }
                     sum += colour
                 }
-                let mean = (sum / Double(samples * samples)).clamped(
-                    lowerBound: .zero, upperBound: SIMD3(repeating: 255))
+                let mean = (sum / Double(samples * samples)).clamped(lowerBound: black, upperBound: white)
                 for channel in 0..<3 { pixels.append(UInt8(mean[channel].rounded())) }
             }
         }

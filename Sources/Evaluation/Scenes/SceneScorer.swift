@@ -11,15 +11,23 @@ public struct SceneScorer: Sendable {
     /// A radius this many times outside a size's range is no longer of that size.
     static let sizeTolerance = 1.35
 
+    /// How much overlap a shape must gain for each unit of the logarithm of that factor.
+    static let sizeWeight = 0.5
+
     private let vocabulary: SceneVocabulary
+    private let atlases: [ShapeAtlas]
 
     /// Makes a scorer for a vocabulary.
-    public init(_ vocabulary: SceneVocabulary) { self.vocabulary = vocabulary }
+    public init(_ vocabulary: SceneVocabulary) {
+        self.vocabulary = vocabulary
+        atlases = vocabulary.shapes.map(ShapeAtlas.init)
+    }
 
     // MARK: Description
 
-    /// What the picture shows: the background from the median of its frame, objects from patches of one chroma, their
-    /// shapes from the best overlap, their sizes from the fitted radius.
+    /// What the picture shows: the background from the median of its frame, objects from patches of one tint, their
+    /// shapes from the best overlap less half the logarithm of how far the fitted radius is from all sizes, their sizes from
+    /// that radius.
     public func describe(_ picture: Picture) -> ObservedScene {
         let (background, segments) = SceneSegmenter(vocabulary: vocabulary).segments(picture)
         return ObservedScene(
@@ -29,10 +37,13 @@ public struct SceneScorer: Sendable {
 
     private func object(_ segment: SceneSegment, pictureWidth: Double) -> ObservedScene.Object {
         let largestTurn = vocabulary.rotationDegrees * .pi / 180
-        var best: (shape: Int, fit: ShapeFit)?
-        for (index, shape) in vocabulary.shapes.enumerated() {
-            let fit = ShapeFit.best(shape, segment, largestTurn: largestTurn)
-            if fit.overlap > best?.fit.overlap ?? 0 { best = (index, fit) }
+        var best: (shape: Int, fit: ShapeFit, merit: Double)?
+        for (index, atlas) in atlases.enumerated() {
+            let fit = ShapeFit.best(atlas, segment, largestTurn: largestTurn)
+            // Objects have the vocabulary's sizes: a blurred small star is not a circle smaller than any.
+            let (_, factor) = nearestSize(fit.radius / pictureWidth)
+            let merit = fit.overlap - Self.sizeWeight * log(factor)
+            if merit > best?.merit ?? -.infinity { best = (index, fit, merit) }
         }
         let (x, y) = segment.centre
         let radius = best?.fit.radius ?? (segment.area / .pi).squareRoot()
@@ -43,15 +54,21 @@ public struct SceneScorer: Sendable {
             radius: radius, overlap: best?.fit.overlap ?? 0)
     }
 
-    /// The size whose range is nearest on a logarithmic scale.
+    /// The size's name; nil if the radius is beyond the tolerance of all.
     private func sizeName(_ radiusShare: Double) -> String? {
-        var best: (name: String, factor: Double)?
+        let (name, factor) = nearestSize(radiusShare)
+        return factor <= Self.sizeTolerance ? name : nil
+    }
+
+    /// The size whose range is nearest on a logarithmic scale, and the factor to it: 1 inside the range.
+    private func nearestSize(_ radiusShare: Double) -> (name: String?, factor: Double) {
+        var best: (name: String?, factor: Double) = (nil, .infinity)
         for size in vocabulary.sizes {
             let range = size.radiusShares
             let factor = max(range.lowerBound / radiusShare, radiusShare / range.upperBound, 1)
-            if factor < best?.factor ?? .infinity { best = (size.name, factor) }
+            if factor < best.factor { best = (size.name, factor) }
         }
-        return best.flatMap { $0.factor <= Self.sizeTolerance ? $0.name : nil }
+        return best
     }
 
     // MARK: Comparison

@@ -2,14 +2,18 @@ import Generation
 
 /// Parts a picture into its background and patches of the vocabulary's colours.
 ///
-/// Everything is judged by chroma, a colour less its own mean, because shading changes brightness and leaves chroma's
-/// direction alone; and by chroma's *difference* from the background's, because a pixel on an object's edge is a mix of
-/// both and so lies on the line between them: direction tells the colour, length the coverage.
+/// Everything is judged by *tint*, a colour with its brightness halved, because shading changes brightness and leaves
+/// hue alone (yet blurred edges show best in brightness, so it is not dropped); and by the tint's *difference* from the
+/// background's, because a pixel on an object's edge is a mix of both and so lies on the line between them: direction
+/// tells the colour, length the coverage.
 struct SceneSegmenter {
     /// From this coverage on a pixel belongs to a patch.
     static let coverageThreshold = 0.45
     /// Patches below this share of the smallest object's area are specks.
     static let speckShare = 0.3
+
+    /// How much of a colour's brightness its tint lacks.
+    static let brightnessRemoved = 0.5
 
     let vocabulary: SceneVocabulary
 
@@ -18,18 +22,18 @@ struct SceneSegmenter {
         let (width, height) = (picture.width, picture.height)
         let border = borderColour(picture)
         let background = nearestBackground(border)
-        let axes = vocabulary.colours.map { Self.chroma($0.rgb) - Self.chroma(border) }
+        let axes = vocabulary.colours.map { Self.tint($0.rgb) - Self.tint(border) }
         let lengths = axes.map { Self.dot($0, $0).squareRoot() }
 
         // Which colour each pixel is a mix of, and how much of it.
         var labels = [Int](repeating: -1, count: width * height)
         var coverage = [Double](repeating: 0, count: width * height)
-        let borderChroma = Self.chroma(border)
+        let borderTint = Self.tint(border)
         for pixel in labels.indices {
             let rgb = SIMD3(
                 Double(picture.pixels[3 * pixel]), Double(picture.pixels[3 * pixel + 1]),
                 Double(picture.pixels[3 * pixel + 2]))
-            let difference = Self.chroma(rgb) - borderChroma
+            let difference = Self.tint(rgb) - borderTint
             var bestProjection = 0.0  // the longest projection has the smallest angle
             for colour in axes.indices where lengths[colour] > 0 {
                 let projection = Self.dot(difference, axes[colour]) / lengths[colour]
@@ -41,7 +45,7 @@ struct SceneSegmenter {
             }
         }
         let solid = labels.indices.map { coverage[$0] >= Self.coverageThreshold ? labels[$0] : -1 }
-        let patches = join(components(smoothed(solid, width, height), width, height), width)
+        let patches = join(components(smoothed(solid, width, height), width, height), width, height)
 
         let smallestRadius = vocabulary.sizes.map(\.radiusShares.lowerBound).min() ?? 0
         let smallestArea = vocabulary.shapes.map(\.area).min() ?? 0
@@ -84,7 +88,10 @@ struct SceneSegmenter {
     // MARK: Patches
 
     private struct Patch {
+        /// The object's colour.
         let colour: Int
+        /// The colours of all its pixels.
+        var labels: Set<Int>
         var pixels: [Int]
     }
 
@@ -118,30 +125,59 @@ struct SceneSegmenter {
                 }
                 next += 1
             }
-            patches.append(Patch(colour: labels[start], pixels: pixels))
+            patches.append(Patch(colour: labels[start], labels: [labels[start]], pixels: pixels))
         }
         return patches
     }
 
-    /// Joins a patch to a larger one of its colour whose centre is nearer than the largest radius: a ring or a star that
-    /// fell into pieces is one object.
-    private func join(_ patches: [Patch], _ width: Int) -> [Patch] {
+    /// Joins patches that are one object: of one colour and nearer than the largest radius (a ring or a star that fell
+    /// into pieces), or of different colours with at least half of the smaller one's outline along the larger one (an
+    /// object whose hue wavers). The larger patch gives the colour.
+    private func join(_ patches: [Patch], _ width: Int, _ height: Int) -> [Patch] {
         let reach = (vocabulary.sizes.map(\.radiusShares.upperBound).max() ?? 0) * Double(width)
+        var owner = [Int](repeating: -1, count: width * height)
         var joined: [Patch] = []
         for patch in patches.sorted(by: { $0.pixels.count > $1.pixels.count }) {
             let place = centre(patch.pixels, width)
-            let home = joined.firstIndex { larger in
+            let piece = joined.firstIndex { larger in
                 guard larger.colour == patch.colour else { return false }
                 let other = centre(larger.pixels, width)
                 let (dx, dy) = (place.x - other.x, place.y - other.y)
                 return dx * dx + dy * dy < reach * reach
             }
-            if let home { joined[home].pixels += patch.pixels } else { joined.append(patch) }
+            let home = piece ?? surrounding(patch, owner, joined.count, width, height)
+            for pixel in patch.pixels { owner[pixel] = home ?? joined.count }
+            if let home {
+                joined[home].pixels += patch.pixels
+                joined[home].labels.insert(patch.colour)
+            } else {
+                joined.append(patch)
+            }
         }
         return joined
     }
 
-    /// The patch with soft edges: the coverage of its pixels and their neighbours of the same colour, as a share of the
+    /// The patch along which at least half of a smaller patch's outline runs.
+    private func surrounding(
+        _ patch: Patch, _ owner: [Int], _ owners: Int, _ width: Int, _ height: Int
+    ) -> Int? {
+        let own = Set(patch.pixels)
+        var contacts = [Int](repeating: 0, count: owners)
+        var outline = 0
+        for pixel in patch.pixels {
+            var isOutline = false
+            var touched: Set<Int> = []
+            forNeighbours(of: pixel, width, height) { neighbour in
+                if !own.contains(neighbour) { isOutline = true }
+                if owner[neighbour] >= 0 { touched.insert(owner[neighbour]) }
+            }
+            if isOutline { outline += 1 }
+            for index in touched { contacts[index] += 1 }
+        }
+        return contacts.indices.first { 2 * contacts[$0] >= outline }
+    }
+
+    /// The patch with soft edges: the coverage of its pixels and their neighbours of its colours, as a share of the
     /// patch's own median so that shading and shine do not count as gaps.
     private func segment(
         _ patch: Patch, _ labels: [Int], _ coverage: [Double], _ width: Int, _ height: Int
@@ -157,7 +193,7 @@ struct SceneSegmenter {
         let boxWidth = right - left + 1
         var box = [Double](repeating: 0, count: boxWidth * (bottom - top + 1))
         func put(_ pixel: Int) {
-            guard labels[pixel] == patch.colour else { return }
+            guard patch.labels.contains(labels[pixel]) else { return }
             box[(pixel / width - top) * boxWidth + pixel % width - left] = min(coverage[pixel] / full, 1)
         }
         for pixel in patch.pixels {
@@ -183,7 +219,7 @@ struct SceneSegmenter {
         }
     }
 
-    private static func chroma(_ rgb: SIMD3<Double>) -> SIMD3<Double> { rgb - rgb.sum() / 3 }
+    private static func tint(_ rgb: SIMD3<Double>) -> SIMD3<Double> { rgb - brightnessRemoved * rgb.sum() / 3 }
 
     private static func dot(_ a: SIMD3<Double>, _ b: SIMD3<Double>) -> Double { (a * b).sum() }
 }
