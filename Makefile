@@ -1,0 +1,83 @@
+# make demo   set up, build, then calibrate the shipped model, compile 10 % profiles, generate, print the table
+# make test   set up, build, run every test (what CI runs)
+# More:       setup build profiles format lint bench tangram clean
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# One set of flags for everything, so that demo and tests share one build.
+FLAGS    := -c release -Xswiftc -enable-testing
+VERNIER  := .build/release/vernier
+MODEL    := Calibration/Models/tangram
+CORPORA  := Calibration/Corpora
+OUT      := out/demo
+PACKAGES := pkg-config libopenblas-dev libhdf5-dev libpng-dev libsentencepiece-dev
+
+.PHONY: help setup build demo test profiles format lint bench tangram clean
+
+help:
+	@sed -n 's/^# \?//; 1,3p' Makefile
+
+# Installs what is missing. Says what to do where it cannot: without root, or without apt.
+setup:
+	@command -v swift >/dev/null || { echo "setup: no Swift toolchain found. Install Swift 6.2 or newer from https://swift.org/install"; exit 1; }
+	@if command -v apt-get >/dev/null; then \
+	  missing=""; for package in $(PACKAGES); do \
+	    dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q "ok installed" || missing="$$missing $$package"; done; \
+	  if [ -n "$$missing" ]; then \
+	    if [ "$$(id -u)" -eq 0 ]; then \
+	      echo "setup: installing$$missing"; \
+	      apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	    else echo "setup: these system packages are missing. Run: sudo apt-get install -y$$missing"; exit 1; fi; \
+	  fi; \
+	elif command -v brew >/dev/null; then \
+	  for package in pkgconf hdf5 libpng sentencepiece; do \
+	    brew list $$package >/dev/null 2>&1 || { echo "setup: run: brew install pkgconf hdf5 libpng sentencepiece"; exit 1; }; done; \
+	else echo "setup: install pkg-config and the development files of HDF5, OpenBLAS, libpng and sentencepiece, then run make again."; fi
+
+build: setup
+	swift build $(FLAGS) --product vernier
+
+demo: build
+	@mkdir -p $(OUT)
+	@echo; echo "== 1. calibrate: 64 prompts through $(MODEL), measuring attention"
+	$(VERNIER) calibrate --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --limit 64 --batch 8 --out $(OUT)/tangram.h5
+	@echo; echo "== 2. compile: three ways to keep 10 % of the cache"
+	$(VERNIER) compile $(OUT)/tangram.h5 --keep 10% --policy uniform --selection sliding-window --out $(OUT)/sliding-window-10.json
+	$(VERNIER) compile $(OUT)/tangram.h5 --keep 10% --policy scalekv --selection observation-window --out $(OUT)/observation-window-10.json
+	$(VERNIER) compile $(OUT)/tangram.h5 --keep 10% --policy scalekv --selection attention-mass --out $(OUT)/attention-mass-10.json
+	$(VERNIER) show $(OUT)/attention-mass-10.json
+	@echo; echo "== 3. generate with the profile"
+	$(VERNIER) generate --model $(MODEL) --profile $(OUT)/attention-mass-10.json --prompts $(CORPORA)/tangram-heldout.jsonl --limit 8 --batch 8 --out $(OUT)/pictures --report $(OUT)/generation.json
+	@echo; echo "== 4. prove: held-out prompts, the same noise, against the full cache"
+	$(VERNIER) eval --model $(MODEL) --prompts $(CORPORA)/tangram-heldout.jsonl --limit 32 --batch 8 \
+	  --profile $(OUT)/sliding-window-10.json --profile $(OUT)/observation-window-10.json --profile $(OUT)/attention-mass-10.json --out $(OUT)/result
+	@echo "Pictures side by side: $(OUT)/result/contact-sheet.png   table: $(OUT)/result/report.md"
+
+test: setup
+	swift build $(FLAGS) --build-tests
+	swift test $(FLAGS) --skip-build
+
+# The shipped statistics and profiles, from the shipped model. Same inputs, same bytes.
+profiles: build
+	@mkdir -p Calibration/Statistics Profiles
+	$(VERNIER) calibrate --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --limit 32 --batch 8 --out Calibration/Statistics/tangram.h5
+	for share in 20 10 5; do $(VERNIER) compile Calibration/Statistics/tangram.h5 --keep $$share% --out Profiles/tangram-$$share.json; done
+
+format:
+	swift format -i -p -r Package.swift Sources Tests
+
+lint:
+	swift format lint --strict -p -r Package.swift Sources Tests
+
+# Times a picture against PyTorch on the same weights and threads; needs a Python with torch (VERNIER_PYTHON).
+bench: build
+	$${VERNIER_PYTHON:-python3} Calibration/Tangram/benchmark.py $(VERNIER)
+
+# Trains the reference model from nothing (hours on two cores); resumes where it was interrupted.
+tangram:
+	Calibration/Tangram/run.sh
+
+clean:
+	rm -rf .build out
