@@ -9,7 +9,7 @@ extension ModelConfiguration {
     /// contradictory.
     public init(path: String) throws {
         let file = try MappedFile(path: path)
-        let value = try withExtendedLifetime(file) { try JSONValue.parse(file.bytes, name: file.name) }
+        let value = try file.withBytes { try JSONValue.parse($0, name: file.name) }
         try self.init(reading: JSONCursor(value, place: file.name))
     }
 

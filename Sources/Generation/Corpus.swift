@@ -22,7 +22,7 @@ public struct Corpus: Sendable, Hashable {
     /// ``VernierError/Code/malformedFile`` at `name, line n` (lines count from 1).
     public init(path: String) throws {
         let file = try MappedFile(path: path)
-        self = try withExtendedLifetime(file) { try Corpus(bytes: file.bytes, fileName: file.name) }
+        self = try file.withBytes { try Corpus(bytes: $0, fileName: file.name) }
     }
 
     /// Reads a corpus from bytes; see ``init(path:)``.

@@ -7,7 +7,7 @@ extension Profile {
     /// Reads a profile from a file; see ``init(parsing:name:)``.
     public init(contentsOf path: String) throws {
         let file = try MappedFile(path: path)
-        try self.init(reading: file.bytes, name: file.name)
+        self = try file.withBytes { try Profile(reading: $0, name: file.name) }
     }
 
     /// Reads a profile from its text. `name` is the file's name, for messages.

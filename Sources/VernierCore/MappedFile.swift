@@ -13,7 +13,7 @@ public final class MappedFile: @unchecked Sendable {
     public let name: String
     /// The file's path as given.
     public let path: String
-    /// The mapped bytes; empty for an empty file.
+    /// The mapped bytes; empty for an empty file. Valid while the object lives: prefer ``withBytes(_:)``.
     public let bytes: UnsafeRawBufferPointer
     /// The file's size in bytes.
     public var count: Int { bytes.count }

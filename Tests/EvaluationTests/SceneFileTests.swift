@@ -1,4 +1,5 @@
 import Evaluation
+import Generation
 import TestSupport
 import Testing
 import VernierCore
@@ -7,12 +8,13 @@ import VernierCore
     @Test func theCorporaSpeakTheVocabulary() throws {
         let vocabulary = try SceneVocabulary(contentsOf: "\(SceneScorerTests.corpora)/scenes.json")
         for name in ["tangram-calibration", "tangram-heldout"] {
-            let prompts = try ScenePrompt.readCorpus("\(SceneScorerTests.corpora)/\(name).jsonl")
-            #expect(prompts.count >= 64)
-            for prompt in prompts {
-                #expect(vocabulary.backgrounds.contains { $0.name == prompt.scene.background })
-                #expect(prompt.scene.relation.map { name in vocabulary.relations.contains { $0.name == name } } ?? true)
-                for object in prompt.scene.objects {
+            let corpus = try Corpus(path: "\(SceneScorerTests.corpora)/\(name).jsonl")
+            #expect(corpus.prompts.count >= 64)
+            for prompt in corpus.prompts {
+                let scene = try Scene(try #require(prompt.scene))
+                #expect(vocabulary.backgrounds.contains { $0.name == scene.background })
+                #expect(scene.relation.map { name in vocabulary.relations.contains { $0.name == name } } ?? true)
+                for object in scene.objects {
                     #expect(vocabulary.colours.contains { $0.name == object.colour })
                     #expect(vocabulary.shapes.contains { $0.name == object.shape })
                     #expect(vocabulary.sizes.contains { $0.name == object.size })
@@ -40,20 +42,6 @@ import VernierCore
         let value = try JSONValue.parse(text, name: "scene")
         let error = #expect(throws: VernierError.self) { try Scene(value) }
         #expect(error?.description == message)
-    }
-
-    @Test func badCorpusLinesAreNamed() throws {
-        let folder = TemporaryDirectory()
-        let line =
-            #"{"prompt": "p", "scene": {"background": "w", "objects": [{"colour": "a", "shape": "b", "size": "c"}]}}"#
-        try AtomicFile.write("\(line)\n\n\(line)\r\n", to: folder.file("good.jsonl"))
-        #expect(try ScenePrompt.readCorpus(folder.file("good.jsonl")).count == 2)
-        try AtomicFile.write("\(line)\n{\"prompt\": 4}\n", to: folder.file("bad.jsonl"))
-        let error = #expect(throws: VernierError.self) { try ScenePrompt.readCorpus(folder.file("bad.jsonl")) }
-        #expect(error?.description == "bad.jsonl, line 2: prompt: expected a string, found 4.")
-        try AtomicFile.write("\n", to: folder.file("empty.jsonl"))
-        let empty = #expect(throws: VernierError.self) { try ScenePrompt.readCorpus(folder.file("empty.jsonl")) }
-        #expect(empty?.code == .emptyInput)
     }
 
     @Test(arguments: [

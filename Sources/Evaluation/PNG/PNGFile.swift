@@ -23,7 +23,7 @@ public enum PNGFile {
     /// ``VernierCore/VernierError/Code/malformedFile`` if it is no PNG, is damaged, or is beyond the limits.
     public static func read(_ path: String) throws -> Picture {
         let file = try MappedFile(path: path)
-        return try decode(file.bytes, name: file.name)
+        return try file.withBytes { try decode($0, name: file.name) }
     }
 
     /// Encodes a picture as 8-bit RGB without time or text chunks: the same picture gives the same bytes, with the same

@@ -14,6 +14,11 @@ extension EvaluationReport {
             text += "\n## What the pictures show\n\nShare of pictures that are right, with Wilson's 95 % interval.\n\n"
             text += scenes.text
         }
+        if let divergences = scaleTable() {
+            text += "\n## Forced-decoding divergence by scale\n\n"
+            text += "KL of the guided bit distributions from the full cache's on the full cache's bits, nats a bit.\n\n"
+            text += divergences.text
+        }
         if let comparedRow, let differences = try differenceTable(metrics, comparedRow) {
             text += "\n## Differences from \(comparedRow)\n\n"
             text += "Paired by prompt; an interval without 0 is a difference.\n\n"
@@ -27,13 +32,16 @@ extension EvaluationReport {
     private func mainTable(_ metrics: [EvaluationMetric]) -> MarkdownTable {
         let hasPooled = rows.contains { $0.pooledPSNRDecibels != nil }
         var columns = ["name", "policy", "selection", "storage"].map { MarkdownTable.Column($0) }
-        columns += ["kept", "resident"].map { MarkdownTable.Column($0, isRightAligned: true) }
+        columns += ["kept", "predicted bytes", "measured bytes"].map { MarkdownTable.Column($0, isRightAligned: true) }
         columns += metrics.map { MarkdownTable.Column($0.title, isRightAligned: true) }
         if hasPooled { columns.append(MarkdownTable.Column("pooled PSNR, dB", isRightAligned: true)) }
         var table = MarkdownTable(columns: columns)
         for row in rows {
             var cells = [row.name, row.policy, row.selection, row.storage]
-            cells += [String(format: "%.2f %%", 100 * row.keptShare), bytes(row)]
+            cells += [
+                String(format: "%.2f %%", 100 * row.keptShare), "\(row.predictedResidentBytes)",
+                row.measuredResidentBytes.map { "\($0)" } ?? "-",
+            ]
             cells += metrics.map { cell(row.estimates[$0.key], $0.fractionDigits) }
             if hasPooled { cells.append(row.pooledPSNRDecibels.map { decimal($0, 2) } ?? "-") }
             table.add(cells)
@@ -54,6 +62,17 @@ extension EvaluationReport {
                 summary.count,
             ]
             table.add([row.name] + estimates.map { cell($0, 3) })
+        }
+        return table
+    }
+
+    private func scaleTable() -> MarkdownTable? {
+        guard let scales = rows.map(\.forcedDecodingKLNatsByScale.count).max(), scales > 0 else { return nil }
+        var table = MarkdownTable(
+            columns: [MarkdownTable.Column("name")]
+                + (0..<scales).map { MarkdownTable.Column("scale \($0)", isRightAligned: true) })
+        for row in rows where row.forcedDecodingKLNatsByScale.count == scales {
+            table.add([row.name] + row.forcedDecodingKLNatsByScale.map { cell($0, 4) })
         }
         return table
     }
@@ -85,22 +104,6 @@ extension EvaluationReport {
 
     private func decimal(_ value: Double, _ digits: Int, hasSign: Bool = false) -> String {
         value.isFinite ? String(format: hasSign ? "%+.\(digits)f" : "%.\(digits)f", value) : "equal"
-    }
-
-    /// The measured bytes; both if they differ from the prediction.
-    private func bytes(_ row: EvaluationRow) -> String {
-        let predicted = Self.bytes(row.predictedResidentBytes)
-        guard let measured = row.measuredResidentBytes else { return "\(predicted) (predicted)" }
-        guard measured != row.predictedResidentBytes else { return predicted }
-        return "\(measured) B (predicted \(row.predictedResidentBytes) B)"
-    }
-
-    /// `512 B`, `1.50 KiB`, `12.25 MiB`.
-    static func bytes(_ count: Int) -> String {
-        guard count >= 1_024 else { return "\(count) B" }
-        var (value, unit) = (Double(count) / 1_024, "KiB")
-        for larger in ["MiB", "GiB", "TiB"] where value >= 1_024 { (value, unit) = (value / 1_024, larger) }
-        return String(format: "%.2f \(unit)", value)
     }
 
     private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

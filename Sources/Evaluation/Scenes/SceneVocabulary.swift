@@ -49,7 +49,8 @@ public struct SceneVocabulary: Sendable, Hashable {
     /// Throws ``VernierCore/VernierError/Code/fileAccess`` or ``VernierCore/VernierError/Code/malformedFile``.
     public init(contentsOf path: String) throws {
         let file = try MappedFile(path: path)
-        try self.init(JSONCursor(try JSONValue.parse(file.bytes, name: file.name), place: file.name))
+        let value = try file.withBytes { try JSONValue.parse($0, name: file.name) }
+        try self.init(JSONCursor(value, place: file.name))
     }
 
     /// Reads the vocabulary from JSON.

@@ -25,7 +25,7 @@ public struct T5Configuration: Sendable, Hashable {
     /// Throws ``VernierError/Code/fileAccess`` or ``VernierError/Code/malformedFile``.
     public init(path: String) throws {
         let file = try MappedFile(path: path)
-        let value = try withExtendedLifetime(file) { try JSONValue.parse(file.bytes, name: file.name) }
+        let value = try file.withBytes { try JSONValue.parse($0, name: file.name) }
         try self.init(reading: JSONCursor(value, place: file.name))
     }
 

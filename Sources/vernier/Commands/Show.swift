@@ -27,8 +27,8 @@ struct Show: ParsableCommand {
     /// Whether the first byte that is no white space opens a JSON object; everything else is read as statistics.
     private static func looksLikeJSON(_ path: String) throws -> Bool {
         let file = try MappedFile(path: path)
-        return withExtendedLifetime(file) {
-            file.bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
+        return file.withBytes { bytes in
+            bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
         }
     }
 }
