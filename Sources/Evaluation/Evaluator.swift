@@ -28,14 +28,24 @@ public struct Evaluator {
 
     /// Checks a request.
     ///
-    /// Throws ``VernierError/Code/emptyInput`` without prompts or seeds, ``VernierError/Code/mismatch`` for a profile of
-    /// another model, and ``VernierError/Code/malformedFile`` for a scene that cannot be read.
+    /// Throws ``VernierError/Code/emptyInput`` without prompts or seeds, ``VernierError/Code/invalidArgument`` if names
+    /// repeat or the compared row is none of them, ``VernierError/Code/mismatch`` for a profile of another model, and
+    /// ``VernierError/Code/malformedFile`` for a scene that cannot be read.
     public init(model: TextToImageModel, request: EvaluationRequest) throws {
         guard !request.prompts.isEmpty, !request.seeds.isEmpty, request.batchSize > 0 else {
             throw VernierError(
                 .emptyInput, at: "evaluation", expected: "at least one prompt, one seed and a batch size of 1",
                 found: "\(request.prompts.count) prompts, \(request.seeds.count) seeds, batch \(request.batchSize)")
         }
+        // The report checks this too, but only after the work.
+        var names: Set<String> = [Self.baselineName], problems: [String] = []
+        for candidate in request.candidates where !names.insert(candidate.name).inserted {
+            problems.append("the row '\(candidate.name)' appears twice")
+        }
+        if let compared = request.comparedRow, !names.contains(compared) {
+            problems.append("expected a row '\(compared)' to compare with, found none")
+        }
+        guard problems.isEmpty else { throw VernierError(.invalidArgument, at: "evaluation", problems: problems) }
         for candidate in request.candidates {
             try candidate.profile.requireFit(model: model.identity, schedule: model.schedule, name: candidate.name)
         }

@@ -6,7 +6,8 @@ import VernierCore
 struct Vernier: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vernier",
-        abstract: "Calibrate a next-scale image model once, compile a KV-cache profile, generate with a fraction of the cache.",
+        abstract:
+            "Calibrate a next-scale image model once, compile a KV-cache profile, generate with a fraction of the cache.",
         discussion: """
             calibrate   prompts -> statistics (HDF5)
             compile     statistics + budget -> profile (JSON)

@@ -48,6 +48,7 @@ struct Calibrate: ParsableCommand {
     }
 
     func run() throws {
+        try requirePlace(forFile: out)
         let corpus = try Corpus(path: prompts)
         let loaded = try TextToImageModel(path: model)
         let calibrator = try Calibrator(

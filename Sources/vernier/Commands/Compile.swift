@@ -45,6 +45,7 @@ struct Compile: ParsableCommand {
     }
 
     func run() throws {
+        try requirePlace(forFile: out)
         var pairs = parameters
         if let drafters { pairs.append("drafters=\(drafters)") }
         if let asi { pairs.append("index=\(asi)") }
@@ -58,7 +59,8 @@ struct Compile: ParsableCommand {
         let budget = profile.realisedBudget
         print(
             "\(profile.policy.name) + \(profile.selection.name): \(budget.lastScaleSlots) slots, "
-                + "\(Self.percent(budget.keptShare)) of \(budget.fullHistoryTokens) tokens, \(budget.residentBytes) bytes -> \(out)")
+                + "\(Self.percent(budget.keptShare)) of \(budget.fullHistoryTokens) tokens, \(budget.residentBytes) bytes -> \(out)"
+        )
     }
 
     private func budget() throws -> BudgetRequest {

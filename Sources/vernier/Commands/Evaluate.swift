@@ -40,11 +40,16 @@ struct Evaluate: ParsableCommand {
     }
 
     func run() throws {
+        try requirePlace(forFolder: out)
         let corpus = try Corpus(path: prompts)
         let candidates = try profile.map { path in
             EvaluationRequest.Candidate(name: Self.stem(path), profile: try Profile(contentsOf: path))
         }
         let loaded = try TextToImageModel(path: model)
+        for (path, candidate) in zip(profile, candidates) {
+            try candidate.profile.requireFit(
+                model: loaded.identity, schedule: loaded.schedule, name: fileName(of: path))
+        }
         let evaluator = try Evaluator(
             model: loaded,
             request: EvaluationRequest(

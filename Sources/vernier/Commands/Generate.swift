@@ -44,6 +44,8 @@ struct Generate: ParsableCommand {
     }
 
     func run() throws {
+        if out.hasSuffix(".png") { try requirePlace(forFile: out) } else { try requirePlace(forFolder: out) }
+        try report.map(requirePlace(forFile:))
         let corpus = try prompts.map { try Corpus(path: $0).prompts } ?? [CorpusPrompt(index: 0, prompt: prompt ?? "")]
         let selected = Array(corpus.prefix(limit ?? corpus.count))
         let loaded = try TextToImageModel(path: model)
@@ -73,7 +75,8 @@ struct Generate: ParsableCommand {
             ]
             try AtomicFile.write(try json.canonicalText(), to: report)
         }
-        let ledger = measured.ledger, each = measured.images
+        let ledger = measured.ledger
+        let each = measured.images
         print(
             """
             \(images.count) picture\(images.count == 1 ? "" : "s") -> \(out)

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Presentation
 import Foundation
+import Presentation
 import ProfileFormat
 import StatisticsFile
 import VernierCore

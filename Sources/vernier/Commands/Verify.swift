@@ -38,7 +38,9 @@ struct Verify: ParsableCommand {
             guard again == loaded else {
                 throw VernierError(
                     .mismatch, at: name, problems: ["compiling the statistics again gives other capacities"],
-                    remedy: "The profile was edited by hand or compiled by another version (\(loaded.provenance.toolVersion)).")
+                    remedy:
+                        "The profile was edited by hand or compiled by another version (\(loaded.provenance.toolVersion))."
+                )
             }
             print("\(name): compiled from \(fileName(of: statistics)), and compiles to the same again")
         }
@@ -47,7 +49,8 @@ struct Verify: ParsableCommand {
     private func requireSameSource(_ profile: Profile, _ digest: String, name: String, statistics: String) throws {
         guard profile.provenance.statisticsDigest == digest else {
             throw VernierError(
-                .mismatch, at: name, expected: "statistics with digest \(profile.provenance.statisticsDigest.prefix(12))...",
+                .mismatch, at: name,
+                expected: "statistics with digest \(profile.provenance.statisticsDigest.prefix(12))...",
                 found: "\(digest.prefix(12))... in \(statistics)", remedy: "Compile the profile from these statistics.")
         }
     }

@@ -8,7 +8,8 @@ struct SamplingOptions: ParsableArguments {
     var guidance: Float?
     @Option(help: "Sampling temperature, above 0 (default: the model's).")
     var temperature: Float?
-    @Option(help: "Keep the likeliest values that hold this share of probability; 0 or 1 keeps all (default: the model's).")
+    @Option(
+        help: "Keep the likeliest values that hold this share of probability; 0 or 1 keeps all (default: the model's).")
     var topP: Float?
 
     func validate() throws {
