@@ -73,8 +73,7 @@ let package = Package(
         .target(
             name: "Generation",
             dependencies: [
-                "VernierCore", "TensorKernels", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies",
-                "TextEncoding",
+                "VernierCore", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies", "TextEncoding",
             ], swiftSettings: strict),
 
         // Calibration and compilation.
@@ -88,8 +87,8 @@ let package = Package(
         .target(
             name: "Calibration",
             dependencies: [
-                "VernierCore", "ProfileFormat", "TensorKernels", "KVCacheRuntime", "ModelFamilies", "Generation",
-                "CalibrationStatistics", "StatisticsFile",
+                "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation", "CalibrationStatistics",
+                "StatisticsFile",
             ], swiftSettings: strict),
 
         // Proof and command line.
@@ -99,14 +98,13 @@ let package = Package(
         .target(
             name: "Evaluation",
             dependencies: [
-                "VernierCore", "ProfileFormat", "TensorKernels", "KVCacheRuntime", "ModelFamilies", "Generation",
-                "CPNGShim",
+                "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation", "CPNGShim",
             ], swiftSettings: strict),
         .executableTarget(
             name: "vernier",
             dependencies: [
-                "VernierCore", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies", "Generation",
-                "CalibrationStatistics", "StatisticsFile", "ProfileCompiler", "Calibration", "Evaluation",
+                "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation", "CalibrationStatistics",
+                "StatisticsFile", "ProfileCompiler", "Calibration", "Evaluation",
                 "Presentation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
 
