@@ -1,0 +1,169 @@
+import Evaluation
+import Foundation
+import ProfileFormat
+import StatisticsFile
+import TestSupport
+import Testing
+import VernierCore
+
+/// The commands one after the other on the tiny model.
+@Suite struct EndToEndTests {
+    private let workshop: Workshop
+    private let results = ResultsFolder()
+    private let model: String
+    private let prompts: String
+
+    init() throws {
+        workshop = try Workshop.shared.get()
+        model = try #require(workshop.paths["model"])
+        prompts = try #require(workshop.paths["prompts.jsonl"])
+    }
+
+    private func path(_ name: String) throws -> String { try #require(workshop.paths[name]) }
+
+    private func generate(_ name: String, _ more: [String] = []) throws -> [[UInt8]] {
+        try Tool.succeed(["generate", "--model", model, "--prompts", prompts, "--out", results.file(name)] + more)
+        return try (0..<3).map { try results.bytes("\(name)/000\($0).png") }
+    }
+
+    @Test func picturesAreTheSameTwiceAndWhateverTheBatch() throws {
+        let single = try generate("1")
+        #expect(try results.listing() == ["1", "1/0000.png", "1/0001.png", "1/0002.png"])
+        #expect(try generate("again") == single)
+        #expect(try generate("3", ["--batch", "3"]) == single)
+        #expect(try generate("2", ["--batch", "2", "--limit", "3"]) == single)
+        #expect(Set(single).count == 3, "every prompt has its own picture")
+        #expect(try generate("seed", ["--seed", "1"]) != single)
+        #expect(try generate("guidance", ["--guidance", "1"]) != single)
+        for index in 0..<3 {
+            let picture = try PNGFile.read(results.file("1/000\(index).png"))
+            #expect(picture.width == TinyModel.pictureSide && picture.height == TinyModel.pictureSide)
+            #expect(Set(picture.pixels).count > 4, "the picture is no flat colour")
+        }
+        // One prompt by itself, into a file.
+        let text = try #require(TinyModel.corpus(1).split(separator: "\"").dropFirst(3).first)
+        try Tool.succeed(["generate", "--model", model, "--prompt", String(text), "--out", results.file("a.png")])
+        #expect(try results.bytes("a.png") == single[0])
+    }
+
+    @Test func aFullBudgetChangesNoByteOfThePictures() throws {
+        let plain = try generate("plain")
+        for policy in ["uniform", "scalekv", "pyramid"] {
+            let profile = results.file("\(policy).json")
+            try Tool.succeed([
+                "compile", path("s.h5"), "--keep", "100%", "--policy", policy, "--out", profile,
+            ])
+            #expect(try generate(policy, ["--profile", profile, "--batch", "2"]) == plain, "\(policy)")
+        }
+        #expect(try generate("small", ["--profile", try path("p.json")]) != plain, "a smaller cache shows")
+    }
+
+    @Test func theReportStatesBytesThatAgree() throws {
+        func report(_ name: String, _ more: [String]) throws -> (predicted: Int, peak: Int, full: Int, kept: JSONCursor)
+        {
+            let arguments = ["--prompt", "a red square", "--out", results.file("\(name).png"), "--report"]
+            let printed = try Tool.succeed(["generate", "--model", model] + arguments + [results.file(name)] + more)
+            let text = String(decoding: try results.bytes(name), as: UTF8.self)
+            let root = JSONCursor(try JSONValue.parse(text, name: name), place: name)
+            let batch = try root.member("lastBatch")
+            let bytes = try batch.member("resident_bytes")
+            let predicted = try bytes.member("predicted").integer()
+            #expect(printed.contains("predicted \(predicted) bytes, measured \(predicted)"), "\(printed)")
+            return (
+                predicted, try bytes.member("peak").integer(), try bytes.member("full_cache").integer(),
+                try batch.member("kept_tokens")
+            )
+        }
+        let plain = try report("plain.json", [])
+        // 2 branches, 2 layers, 2 heads, history 14; key and value of 16 Float32 each.
+        #expect(plain.full == 8 * 14 * 2 * 16 * 4 && plain.predicted == plain.full && plain.peak == plain.full)
+        let small = try report("small.json", ["--profile", try path("p.json")])
+        #expect(small.full == plain.full && small.peak == small.predicted && small.predicted < small.full)
+        let profile = try Profile(contentsOf: path("p.json"))
+        #expect(small.predicted == profile.residentBytes)
+        // [branch][scale][layer][head] as the profile has it.
+        for (branch, scales) in try small.kept.elements(count: 2).enumerated() {
+            for (scale, layers) in try scales.elements(count: 4).enumerated() {
+                for (layer, heads) in try layers.elements(count: 2).enumerated() {
+                    #expect(
+                        try heads.integers() == (0..<2).map { profile.capacities[branch, scale, layer, $0] },
+                        "branch \(branch), scale \(scale), layer \(layer)")
+                }
+            }
+        }
+    }
+
+    @Test func fromPromptsToReport() throws {
+        let statistics = results.file("s.h5")
+        let profile = results.file("half.json")
+        let calibrate = ["calibrate", "--model", model, "--prompts", prompts, "--out", statistics]
+        let plan = try Tool.succeed(calibrate + ["--dry-run"])
+        #expect(plan.contains("3 of 3") && plan.contains("tiny: 2 layers, 2 heads, 4 scales, history 14 tokens"))
+        #expect(try results.listing() == [], "a dry run writes nothing")
+        #expect(try Tool.succeed(calibrate).hasPrefix("3 prompts -> \(statistics), "))
+        let expected = [UInt8](try Data(contentsOf: URL(fileURLWithPath: try path("s.h5"))))
+        #expect(try results.bytes("s.h5") == expected)
+        let compiled = try Tool.succeed([
+            "compile", statistics, "--keep", "50%", "--drafters", "2", "--out", profile, "--explain",
+        ])
+        #expect(compiled.contains("scalekv") && compiled.contains("50.0 % of 14 tokens"), "\(compiled)")
+        #expect(try Profile(contentsOf: profile).policy.parameters["drafters"] == 2)
+
+        #expect(try Tool.succeed(["show", profile]).contains("scalekv"))
+        #expect(
+            try Tool.succeed(["show", profile, "--json"]) == String(contentsOfFile: profile, encoding: .utf8) + "\n")
+        #expect(try Tool.succeed(["show", statistics]).contains("3 of 3 prompts"))
+        let summary = try JSONValue.parse(try Tool.succeed(["show", statistics, "--json"]), name: "show")
+        #expect(try JSONCursor(summary, place: "show").member("prompts").integer() == 3)
+        let verified = try Tool.succeed(["verify", profile, "--model", model, "--statistics", statistics])
+        #expect(verified.split(separator: "\n").count == 3 && verified.contains("fits the model tiny"), "\(verified)")
+
+        let printed = try Tool.succeed([
+            "eval", "--model", model, "--prompts", prompts, "--profile", profile, "--profile", path("p.json"),
+            "--seeds",
+            "2", "--out", results.file("report"),
+        ])
+        #expect(
+            try results.listing() == [
+                "half.json", "report", "report/contact-sheet.png", "report/report.json", "report/report.md",
+                "report/settings.json", "s.h5",
+            ])
+        let markdown = String(decoding: try results.bytes("report/report.md"), as: UTF8.self)
+        #expect(printed == markdown + "\n")
+        let rows = markdown.split(separator: "\n").filter { $0.hasPrefix("| ") }
+        for name in ["full cache", "half", "p"] { #expect(rows.contains { $0.hasPrefix("| \(name) ") }, "\(markdown)") }
+        #expect(try PNGFile.read(results.file("report/contact-sheet.png")).width > 3 * TinyModel.pictureSide)
+        let json = try Tool.succeed([
+            "eval", "--model", model, "--prompts", prompts, "--profile", profile, "--json", "--limit", "1", "--out",
+            results.file("second"),
+        ])
+        let root = JSONCursor(try JSONValue.parse(json, name: "eval"), place: "eval")
+        #expect(try root.member("rows").elements().count == 2)
+    }
+
+    @Test func compilingTwiceGivesTheSameBytes() throws {
+        for name in ["a.json", "b.json"] {
+            try Tool.succeed(["compile", path("s.h5"), "--tokens", "6", "--out", results.file(name)])
+        }
+        #expect(try results.bytes("a.json") == results.bytes("b.json"))
+    }
+
+    @Test func progressGoesToStandardErrorOnly() throws {
+        let arguments = ["generate", "--model", model, "--prompt", "a", "--out", results.file("a.png"), "--progress"]
+        let json = try Tool.run(arguments + ["json"])
+        #expect(json.exitCode == 0 && json.output.hasPrefix("1 picture -> "))
+        let lines = try json.errors.split(separator: "\n").map { try JSONValue.parse(String($0), name: "progress") }
+        #expect(lines.count >= 1, "\(json.errors)")
+        #expect(try Tool.run(arguments + ["none"]).errors == "")
+    }
+
+    @Test func helpAndVersion() throws {
+        #expect(try Tool.succeed(["--version"]) == VernierVersion.current + "\n")
+        let help = try Tool.succeed(["--help"])
+        for command in ["generate", "calibrate", "compile", "show", "verify", "eval"] {
+            #expect(help.contains("  \(command) "), "\(help)")
+            let own = try Tool.succeed([command, "--help"])
+            #expect(own.hasPrefix("OVERVIEW: ") && own.contains("USAGE: vernier \(command)"), "\(own)")
+        }
+    }
+}

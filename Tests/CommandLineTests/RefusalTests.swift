@@ -1,0 +1,178 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What the tool refuses: with which exit code, in which words, and that nothing is left behind.
+@Suite struct RefusalTests {
+    struct Refusal: Sendable, CustomTestStringConvertible {
+        let arguments: String
+        let exitCode: Int32
+        let texts: [String]
+        var testDescription: String { arguments }
+
+        init(_ arguments: String, _ exitCode: Int32, _ texts: String...) {
+            self.arguments = arguments
+            self.exitCode = exitCode
+            self.texts = texts
+        }
+    }
+
+    private static let calibrate = "calibrate --model {model} --prompts {prompts.jsonl} --out {out}/s.h5"
+    private static let compile = "compile {s.h5} --out {out}/p.json"
+    private static let generate = "generate --model {model} --prompt square --out {out}/a.png"
+    private static let evaluate = "eval --model {model} --prompts {prompts.jsonl} --out {out}/r"
+
+    /// Arguments (`{name}` stands for a file of the workshop), exit code, and what standard error must say.
+    static let refusals: [Refusal] = [
+        // A profile of another model.
+        Refusal(generate + " --profile {foreign.json}", 1, "foreign.json: the profile of", "weights digest"),
+        Refusal(evaluate + " --profile {foreign.json}", 1, "foreign.json: the profile of", "weights digest"),
+        Refusal("verify {foreign.json} --model {model}", 1, "foreign.json: the profile of", "weights digest"),
+        Refusal("verify {p.json} --model {foreign}", 1, "p.json: the profile of", "weights digest"),
+        Refusal("verify {p.json} --statistics {foreign.h5}", 1, "p.json", "weights digest"),
+        Refusal("verify {edited.json} --statistics {s.h5}", 1, "edited.json", "compiling the statistics again"),
+        // Damaged files.
+        Refusal("generate --model {cut-model} --prompt a --out {out}/a.png", 1, "transformer.safetensors", "bytes"),
+        Refusal(
+            "calibrate --model {cut-model} --prompts {prompts.jsonl} --out {out}/s.h5", 1, "transformer.safetensors"),
+        Refusal(
+            "generate --model {nan-model} --prompt a --out {out}/a.png", 1, "transformer.safetensors",
+            "block_chunks.0.module.1.ffn.fc1.weight", "found nan at index 17"),
+        Refusal(
+            "calibrate --model {nan-model} --prompts {prompts.jsonl} --out {out}/s.h5", 1, "transformer.safetensors",
+            "found nan at index 17"),
+        Refusal("compile {cut.h5} --keep 10% --out {out}/p.json", 1, "cut.h5: expected bytes", "cut short"),
+        Refusal("show {cut.h5}", 1, "cut.h5: expected bytes", "cut short"),
+        Refusal("verify {p.json} --statistics {cut.h5}", 1, "cut.h5: expected bytes"),
+        Refusal(generate + " --profile {cut.json}", 1, "cut.json, line"),
+        Refusal("show {cut.json}", 1, "cut.json, line"),
+        Refusal("verify {cut.json}", 1, "cut.json, line"),
+        Refusal(evaluate + " --profile {cut.json}", 1, "cut.json, line"),
+        Refusal("compile {p.json} --keep 10% --out {out}/p.json", 1, "p.json: expected a Vernier statistics file"),
+        Refusal("show {notes.txt}", 1, "notes.txt: expected a Vernier statistics file"),
+        Refusal(generate + " --profile {s.h5}", 1, "s.h5, line 1"),
+        Refusal(
+            "generate --model {no-model} --prompt a --out {out}/a.png", 1, "no-model: expected the files",
+            "no config.json"),
+        // Prompts.
+        Refusal(
+            "calibrate --model {model} --prompts {empty.jsonl} --out {out}/s.h5", 1,
+            "empty.jsonl: expected at least one prompt, found none"),
+        Refusal(
+            "generate --model {model} --prompts {empty.jsonl} --out {out}/d", 1,
+            "empty.jsonl: expected at least one prompt"),
+        Refusal(
+            "eval --model {model} --prompts {empty.jsonl} --profile {p.json} --out {out}/r", 1,
+            "empty.jsonl: expected at least one prompt"),
+        Refusal(
+            "calibrate --model {model} --prompts {bad.jsonl} --out {out}/s.h5", 1, "bad.jsonl, line 2",
+            "expected a string, found 3"),
+        Refusal("generate --model {model} --prompts {bad.jsonl} --out {out}/d", 1, "bad.jsonl, line 2"),
+        Refusal("eval --model {model} --prompts {bad.jsonl} --profile {p.json} --out {out}/r", 1, "bad.jsonl, line 2"),
+        Refusal(
+            "generate --model {model} --prompts {out}/none.jsonl --out {out}/d", 1, "none.jsonl: cannot open the file"),
+        // Budgets.
+        Refusal(compile + " --keep 0%", 1, "budget \"0%\": expected a share above 0 %"),
+        Refusal(compile + " --keep 101%", 1, "budget \"101%\": expected a share above 0 % and at most 100 %"),
+        Refusal(compile + " --keep 10", 1, "--keep: expected a share such as 10%", "Write the percent sign"),
+        Refusal(compile + " --tokens 0", 1, "budget: expected more than 0"),
+        Refusal(compile + " --tokens nan", 1, "budget: expected more than 0"),
+        Refusal(compile + " --bytes 1KW", 1, "budget \"1KW\"", "KiB"),
+        Refusal(compile, 64, "Give exactly one budget"),
+        Refusal(compile + " --keep 10% --tokens 4", 64, "Give exactly one budget"),
+        Refusal(compile + " --keep 10% --bytes 900KB", 64, "Give exactly one budget"),
+        // Policies and rules.
+        Refusal(compile + " --keep 10% --policy best", 1, "policy: expected one of uniform,", "found \"best\""),
+        Refusal(compile + " --keep 10% --selection best", 1, "\"best\""),
+        Refusal(
+            compile + " --keep 10% --policy uniform --set floor=2", 1, "policy 'uniform'", "unknown parameter \"floor\""
+        ),
+        Refusal(compile + " --keep 40% --drafters 100000", 1, "drafters"),
+        // A place that is not there.
+        Refusal("generate --model {model} --prompt a --out {out}/missing/a.png", 1, "a.png", "missing/a.png", "folder"),
+        Refusal(generate + " --report {out}/missing/r.json", 1, "r.json", "folder"),
+        Refusal(
+            "calibrate --model {model} --prompts {prompts.jsonl} --out {out}/missing/s.h5", 1, "s.h5", "missing/s.h5",
+            "folder"),
+        Refusal("compile {s.h5} --keep 40% --out {out}/missing/p.json", 1, "p.json", "missing/p.json", "folder"),
+        Refusal(
+            "eval --model {model} --prompts {prompts.jsonl} --profile {p.json} --out {notes.txt}/r", 1, "notes.txt/r"),
+        Refusal("generate --model {model} --prompts {prompts.jsonl} --out {notes.txt}", 1, "notes.txt"),
+        // Usage.
+        Refusal("generate --model {model} --out {out}/a.png", 64, "Give either --prompt TEXT or --prompts"),
+        Refusal(generate + " --prompts {prompts.jsonl}", 64, "Give either --prompt TEXT or --prompts"),
+        Refusal("generate --model {model} --prompts {prompts.jsonl} --out {out}/a.png", 64, "--out: expected a folder"),
+        Refusal(generate + " --batch 0", 64, "--batch: expected a whole number of at least 1, found 0"),
+        Refusal(generate + " --temperature 0", 64, "--temperature: expected a finite number above 0"),
+        Refusal(generate + " --guidance inf", 64, "--guidance: expected a finite number"),
+        Refusal(generate + " --top-p 1.5", 64, "--top-p: expected a number from 0 to 1"),
+        Refusal(generate + " --progress loud", 64, "--progress: expected one of auto"),
+        Refusal(calibrate + " --limit 0", 64, "--limit: expected a whole number of at least 1, found 0"),
+        Refusal(calibrate + " --save-every 0", 64, "--save-every"),
+        Refusal(calibrate + " --top-counts 1,,4", 64, "--top-counts: expected whole numbers"),
+        Refusal(calibrate + " --top-counts 4,1", 1, "top counts that ascend", "[4, 1]"),
+        Refusal(evaluate, 64, "--profile"),
+        Refusal(evaluate + " --profile {p.json} --seeds 0", 64, "--seeds"),
+        Refusal(evaluate + " --profile {p.json} --profile {p.json}", 1, "'p' appears twice"),
+        Refusal("calibrate --prompts {prompts.jsonl} --out {out}/s.h5", 64, "--model"),
+        Refusal("paint", 64, "paint"),
+    ]
+
+    @Test(arguments: refusals) func isRefusedAndWritesNothing(_ refusal: Refusal) throws {
+        let workshop = try Workshop.shared.get()
+        let results = ResultsFolder()
+        let arguments = refusal.arguments.split(separator: " ").map { workshop.expand(String($0), out: results.path) }
+        let outcome = try Tool.run(arguments)
+        #expect(outcome.exitCode == refusal.exitCode && !outcome.wasKilled, "\(outcome)")
+        let errors = outcome.errors.split(whereSeparator: \.isWhitespace).joined(separator: " ")  // may be wrapped
+        for text in refusal.texts { #expect(errors.contains(text), "expected '\(text)' in: \(outcome.errors)") }
+        #expect(outcome.errors.hasPrefix("Error: "), "\(outcome.errors)")
+        #expect(try results.listing() == [])
+    }
+
+    /// A file that stands where the result should go survives a failure as it was.
+    @Test(arguments: [
+        Refusal("compile {cut.h5} --keep 10% --out {out}/old", 1, "cut.h5"),
+        Refusal("compile {s.h5} --keep 0% --out {out}/old", 1, "budget"),
+        Refusal(
+            "calibrate --model {nan-model} --prompts {prompts.jsonl} --out {out}/old", 1, "transformer.safetensors"),
+        Refusal(
+            "calibrate --model {model} --prompts {prompts.jsonl} --out {out}/old --resume", 1,
+            "old: expected a Vernier statistics file"),
+        Refusal(
+            "generate --model {cut-model} --prompt a --report {out}/old --out {out}/a.png", 1, "transformer.safetensors"
+        ),
+    ])
+    func anOldFileSurvives(_ refusal: Refusal) throws {
+        let workshop = try Workshop.shared.get()
+        let results = ResultsFolder()
+        try Data("an old file".utf8).write(to: URL(fileURLWithPath: results.file("old")))
+        let arguments = refusal.arguments.split(separator: " ").map { workshop.expand(String($0), out: results.path) }
+        let outcome = try Tool.run(arguments)
+        #expect(outcome.exitCode == refusal.exitCode)
+        for text in refusal.texts { #expect(outcome.errors.contains(text), "\(outcome.errors)") }
+        #expect(try results.bytes("old") == Array("an old file".utf8))
+        #expect(try results.listing() == ["old"])
+    }
+
+    @Test func resumingUnderOtherSettingsNamesThemAndKeepsTheFile() throws {
+        let workshop = try Workshop.shared.get()
+        let results = ResultsFolder()
+        let paths = workshop.paths
+        let arguments = [
+            "calibrate", "--model", paths["model"] ?? "", "--prompts", paths["prompts.jsonl"] ?? "", "--out",
+            results.file("s.h5"),
+        ]
+        try Tool.succeed(arguments)
+        let before = try results.bytes("s.h5")
+        let outcome = try Tool.run(arguments + ["--resume", "--seed", "7", "--limit", "2", "--guidance", "3"])
+        #expect(outcome.exitCode == 1)
+        for text in [
+            "s.h5: ", "expected seed 7, found 0", "expected guidance 3.0, found 2.0", "expected 2 prompts in all",
+        ] {
+            #expect(outcome.errors.contains(text), "\(outcome.errors)")
+        }
+        #expect(try results.bytes("s.h5") == before)
+        #expect(try results.listing() == ["s.h5"])
+    }
+}
