@@ -1,5 +1,6 @@
 import Evaluation
 import Generation
+import ModelFamilies
 import ProfileFormat
 import TestSupport
 import Testing
@@ -86,6 +87,37 @@ import VernierCore
         }
         let means = report.rows.dropFirst().map { $0.estimates["forcedDecodingKLNats"]?.mean ?? 0 }
         #expect(means[0] < means[1], "fewer tokens, more divergence: \(means)")
+    }
+
+    /// The divergence is that of a run which is fed the full cache's bits, not its own.
+    @Test func divergenceIsMeasuredOnTheFullCachesBits() throws {
+        let settings = model.defaultSettings
+        let requests = [ImageRequest(text: try model.encode(prompts[0].prompt), seed: 5)]
+        func logits(_ generator: ImageGenerator, forced: [[[UInt8]]]?) throws -> (logits: [[Float]], bits: [[[UInt8]]])
+        {
+            var logits: [[Float]] = []
+            var hooks = GenerationHooks()
+            hooks.forcedBits = forced
+            hooks.logits = { logits.append(Array($1)) }
+            let bits = try generator.generateBits(requests, settings: settings, hooks: hooks)
+            return (logits, bits)
+        }
+        let full = try logits(ImageGenerator(model: model), forced: nil)
+        let small = try ImageGenerator(model: model, profile: profile(atMost: 1, of: model))
+        func divergence(_ run: [[Float]]) throws -> [Double?] {
+            try zip(full.logits, run).map { teacher, compressed in
+                var sum = ForcedDecodingDivergence()
+                try teacher.withUnsafeBufferPointer { teacher in
+                    try compressed.withUnsafeBufferPointer { try sum.add(teacher: teacher, compressed: $0) }
+                }
+                return sum.meanNats
+            }
+        }
+        let forced = try divergence(logits(small, forced: full.bits).logits)
+        let free = try divergence(logits(small, forced: nil).logits)
+        #expect(forced != free, "the case tells the two apart")
+        let report = try report([("one", 1)], seeds: [5], prompts: [prompts[0]])
+        #expect(report.rows[1].records[0].forcedDecodingKLNatsByScale == forced)
     }
 
     @Test func predictedBytesAreMeasuredBytes() throws {
