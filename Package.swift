@@ -79,7 +79,8 @@ let package = Package(
         // Calibration and compilation.
         .target(name: "CalibrationStatistics", dependencies: ["VernierCore", "ProfileFormat"], swiftSettings: strict),
         .target(
-            name: "StatisticsFile", dependencies: ["VernierCore", "ProfileFormat", "CalibrationStatistics", "CHDF5Shim"],
+            name: "StatisticsFile",
+            dependencies: ["VernierCore", "ProfileFormat", "CalibrationStatistics", "CHDF5Shim"],
             swiftSettings: strict),
         .target(
             name: "ProfileCompiler", dependencies: ["VernierCore", "ProfileFormat", "CalibrationStatistics"],

@@ -61,10 +61,12 @@ public final class Calibrator {
         problems += saved.schedule.differences(from: statistics.schedule)
         problems += saved.settings.differences(from: statistics.settings)
         if saved.corpus.digest != statistics.corpus.digest {
-            problems.append("expected corpus \(statistics.corpus.digest.prefix(12))..., found \(saved.corpus.digest.prefix(12))...")
+            problems.append(
+                "expected corpus \(statistics.corpus.digest.prefix(12))..., found \(saved.corpus.digest.prefix(12))...")
         }
         if saved.corpus.promptCount != statistics.corpus.promptCount {
-            problems.append("expected \(statistics.corpus.promptCount) prompts in all, found \(saved.corpus.promptCount)")
+            problems.append(
+                "expected \(statistics.corpus.promptCount) prompts in all, found \(saved.corpus.promptCount)")
         }
         guard problems.isEmpty else {
             throw VernierError(
@@ -76,7 +78,8 @@ public final class Calibrator {
             || entry.promptDigest != request.corpus.prompts[index].digest
         {
             throw VernierError(
-                .corruptState, at: name, problems: ["entry \(index) of the journal is not prompt \(index) of the corpus"],
+                .corruptState, at: name,
+                problems: ["entry \(index) of the journal is not prompt \(index) of the corpus"],
                 remedy: "Calibrate again without --resume.")
         }
         statistics = saved

@@ -2,9 +2,9 @@ import ProfileFormat
 import VernierCore
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Darwin)
-    import Darwin
+import Darwin
 #endif
 
 /// A folder with everything that one model needs; see <doc:ModelDirectory> for its layout.

@@ -105,7 +105,8 @@ public struct Evaluator {
                     record.seconds = time
                     record.meanSquaredError = try PeakSignalNoise.meanSquaredError(
                         images[place].picture, full[place].picture)
-                    record.structuralSimilarity = try StructuralSimilarity.mean(images[place].picture, full[place].picture)
+                    record.structuralSimilarity = try StructuralSimilarity.mean(
+                        images[place].picture, full[place].picture)
                     record.bitAgreement = try BitAgreement.share(
                         images[place].bits.flatMap { $0 }, full[place].bits.flatMap { $0 })
                     record.forcedDecodingKLNatsByScale = divergence[place].map { $0.meanNats ?? 0 }

@@ -23,13 +23,16 @@ public struct GenerationReport: Sendable {
             let each = values.count / first
             return .array(
                 (0..<first).map {
-                    nested(values[(values.startIndex + $0 * each)..<(values.startIndex + ($0 + 1) * each)], shape.dropFirst())
+                    nested(
+                        values[(values.startIndex + $0 * each)..<(values.startIndex + ($0 + 1) * each)],
+                        shape.dropFirst())
                 })
         }
         return [
             "images": integer(images),
             "resident_bytes": [
-                "predicted": integer(ledger.predictedResidentBytes), "allocated": integer(ledger.allocatedResidentBytes),
+                "predicted": integer(ledger.predictedResidentBytes),
+                "allocated": integer(ledger.allocatedResidentBytes),
                 "peak": integer(ledger.peakResidentBytes), "full_cache": integer(ledger.fullCacheBytes),
             ],
             "transient_bytes": integer(transientBytes),

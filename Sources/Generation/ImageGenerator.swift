@@ -25,7 +25,8 @@ public final class ImageGenerator {
         try profile?.requireFit(model: model.identity, schedule: model.schedule, name: profileName)
         self.model = model
         self.profile = profile
-        selector = try profile.map { try SelectorRegistry.selector(for: $0.selection, at: profileName) }
+        selector =
+            try profile.map { try SelectorRegistry.selector(for: $0.selection, at: profileName) }
             ?? SlidingWindowRule()  // never asked: the full cache drops nothing
     }
 
@@ -95,7 +96,8 @@ public final class ImageGenerator {
     private func record(_ generator: InfinityGenerator, times: StageTimes) {
         let geometry = generator.cache.geometry
         report = GenerationReport(
-            images: geometry.images, ledger: generator.cache.ledger, transientBytes: generator.transientBytes, times: times,
+            images: geometry.images, ledger: generator.cache.ledger, transientBytes: generator.transientBytes,
+            times: times,
             keptShape: [geometry.branches, geometry.schedule.scaleCount, geometry.layers, geometry.heads])
     }
 

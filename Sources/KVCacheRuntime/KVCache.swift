@@ -141,7 +141,8 @@ public final class KVCache {
                             let region = arena.values.pointer + starts[cell] * arena.slotWidth
                             var attention = Attention(
                                 queries: queries + offset, queryStride: width, queryCount: tokens, headWidth: width,
-                                output: output + (sequence * tokens * heads + head) * width, outputStride: heads * width)
+                                output: output + (sequence * tokens * heads + head) * width, outputStride: heads * width
+                            )
                             attention.historyKeys = UnsafePointer(region)
                             attention.historyValues = UnsafePointer(region + history * width)
                             attention.historyCount = history
@@ -159,7 +160,9 @@ public final class KVCache {
                                 attention.topCountCount = topCounts.count
                                 attention.topMass = topMass.baseAddress.map { $0 + cell * topCounts.count }
                             }
-                            if wantsProbabilities { attention.probabilities = probabilities.pointer + cell * tokens * total }
+                            if wantsProbabilities {
+                                attention.probabilities = probabilities.pointer + cell * tokens * total
+                            }
                             attention.run(scratch: scratch.pointer)
                         }
                     }
@@ -171,7 +174,9 @@ public final class KVCache {
                 to: observer, scale: scale, layer: layer, counts: counts, total: total, values: values,
                 entropies: entropies, topMass: topMass, probabilities: wantsProbabilities ? probabilities : nil)
             if selects, rowWeights[scale] != nil {
-                remeasure(scale: scale, counts: counts, starts: starts, total: total, queries: queries, keys: keys, values: values)
+                remeasure(
+                    scale: scale, counts: counts, starts: starts, total: total, queries: queries, keys: keys,
+                    values: values)
             }
         }
         if !isLast {
@@ -192,7 +197,8 @@ public final class KVCache {
 
     private func cellStart(sequence: Int, layer: Int, head: Int) -> Int {
         let first = layer * geometry.sequences * geometry.heads
-        return layerStart[layer] + cellSlots[first..<cellIndex(sequence: sequence, layer: layer, head: head)].reduce(0, +)
+        return layerStart[layer]
+            + cellSlots[first..<cellIndex(sequence: sequence, layer: layer, head: head)].reduce(0, +)
     }
 
     private func cellStarts(layer: Int) -> [Int] {
@@ -320,8 +326,11 @@ public final class KVCache {
         let oldCount = counts.reduce(0, +), oldStart = layerStart[layer]
         let overlaps = leftEnd + keptTotal > oldStart && oldCount > 0
         if overlaps {
-            if oldRegion.count < oldCount * arena.slotWidth { oldRegion = FloatBuffer(count: oldCount * arena.slotWidth) }
-            oldRegion.pointer.update(from: arena.values.pointer + oldStart * arena.slotWidth, count: oldCount * arena.slotWidth)
+            if oldRegion.count < oldCount * arena.slotWidth {
+                oldRegion = FloatBuffer(count: oldCount * arena.slotWidth)
+            }
+            oldRegion.pointer.update(
+                from: arena.values.pointer + oldStart * arena.slotWidth, count: oldCount * arena.slotWidth)
         }
         oldPositions = Array(UnsafeBufferPointer(start: arena.positions + oldStart, count: oldCount))
         let source = UnsafePointer(overlaps ? oldRegion.pointer : arena.values.pointer + oldStart * arena.slotWidth)

@@ -19,7 +19,9 @@ public enum SelectorRegistry {
             throw VernierError(
                 .unsupportedVersion, at: place, expected: "a selection rule that this runtime carries out",
                 found: JSONValue.quoted(rule.name),
-                remedy: "Update Vernier, or compile the profile with one of \(SelectionRule.knownNames.joined(separator: ", ")).")
+                remedy:
+                    "Update Vernier, or compile the profile with one of \(SelectionRule.knownNames.joined(separator: ", "))."
+            )
         }
     }
 }

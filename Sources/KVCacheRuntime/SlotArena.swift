@@ -26,7 +26,8 @@ final class SlotArena {
     /// Moves `count` slots (whole cells) from one place to another; the ranges may overlap.
     func move(from source: Int, to target: Int, count: Int) {
         guard count > 0, source != target else { return }
-        (values.pointer + target * slotWidth).update(from: values.pointer + source * slotWidth, count: count * slotWidth)
+        (values.pointer + target * slotWidth).update(
+            from: values.pointer + source * slotWidth, count: count * slotWidth)
         (positions + target).update(from: positions + source, count: count)
     }
 }

@@ -18,9 +18,11 @@ public struct ProfileSheet: Sendable {
                 Double(capacities.totalTokens(scale: scale, branch: 0, layer: layer))
                     / Double(history * capacities.headCount)
             }
-            let drafters = profile.roles.indices.contains(scale)
+            let drafters =
+                profile.roles.indices.contains(scale)
                 ? profile.roles[scale].indices.filter { profile.roles[scale][$0] == .drafter } : []
-            let mean = Double(capacities.totalTokens(scale: scale, branch: 0))
+            let mean =
+                Double(capacities.totalTokens(scale: scale, branch: 0))
                 / Double(capacities.layerCount * capacities.headCount)
             rows.append(
                 HeatMap.Row(

@@ -16,7 +16,8 @@ public struct StatisticsSheet: Sendable {
             let shares = (0..<layout.layers).map { 1 - currentMass(layer: $0, scale: scale) }
             let mean = shares.reduce(0, +) / Double(layout.layers)
             return HeatMap.Row(
-                label: "\(scale)", values: shares, note: "\((mean * 1000).rounded() / 10) % on \(layout.schedule.historyTokens(scale))")
+                label: "\(scale)", values: shares,
+                note: "\((mean * 1000).rounded() / 10) % on \(layout.schedule.historyTokens(scale))")
         }
         return """
             statistics \(statistics.promptCount) of \(statistics.corpus.promptCount) prompts\

@@ -60,7 +60,8 @@ public final class Convolution: @unchecked Sendable {
                     rows = x + first * inputs
                 }
                 vk_gemm(
-                    rows, depth, last - first, depth, panels.pointer, outputs, bias.pointer, y + first * outputs, outputs,
+                    rows, depth, last - first, depth, panels.pointer, outputs, bias.pointer, y + first * outputs,
+                    outputs,
                     0, panelCount)
             }
         }

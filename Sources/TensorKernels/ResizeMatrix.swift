@@ -17,7 +17,9 @@ public struct ResizeMatrix: Sendable {
         self.rows = rows.map { taps in
             var merged: [Int: Float] = [:]
             for tap in taps { merged[tap.index, default: 0] += tap.weight }
-            return merged.sorted { $0.key < $1.key }.filter { $0.value != 0 }.map { Tap(index: $0.key, weight: $0.value) }
+            return merged.sorted { $0.key < $1.key }.filter { $0.value != 0 }.map {
+                Tap(index: $0.key, weight: $0.value)
+            }
         }
     }
 
@@ -83,7 +85,8 @@ public struct ResizeMatrix: Sendable {
                 for (column, taps) in horizontal.rows.enumerated() {
                     for tap in taps {
                         for c in 0..<channels {
-                            wide[(y * outW + column) * channels + c] += tap.weight * x[(y * w + tap.index) * channels + c]
+                            wide[(y * outW + column) * channels + c] +=
+                                tap.weight * x[(y * w + tap.index) * channels + c]
                         }
                     }
                 }

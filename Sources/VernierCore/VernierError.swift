@@ -50,7 +50,8 @@ public struct VernierError: Error, Sendable, CustomStringConvertible {
         _ code: Code, at place: String, expected: String, found: String, remedy: String = "",
         underlying: (any Error)? = nil
     ) {
-        self.init(code, at: place, problems: ["expected \(expected), found \(found)"], remedy: remedy, underlying: underlying)
+        self.init(
+            code, at: place, problems: ["expected \(expected), found \(found)"], remedy: remedy, underlying: underlying)
     }
 
     /// Makes an error from all problems that one check found.

@@ -6,7 +6,9 @@ import Testing
 /// What each rule keeps, on hand-made candidates.
 @Suite struct SelectionRuleTests {
     /// Scale 2 (3 x 3) of the schedule 1 2 3 4, after scales 0 and 1 (5 history slots).
-    private func kept(_ rule: any SlotSelector, _ count: Int, mass: [Double]? = nil, norms: [Float]? = nil) throws -> [Int32] {
+    private func kept(_ rule: any SlotSelector, _ count: Int, mass: [Double]? = nil, norms: [Float]? = nil) throws
+        -> [Int32]
+    {
         let schedule = try ScaleSchedule(
             grids: [1, 2, 3, 4].map { .init(height: $0, width: $0) }, ropeGrid: .init(height: 4, width: 4))
         let positions = (0..<14).map { Int32($0) }

@@ -50,7 +50,8 @@ struct InfinityGoldenCase {
             return try run.int32(lengths).map { length in
                 defer { start += Int(length) * textWidth }
                 return TextRows(
-                    count: Int(length), width: textWidth, values: Array(packed[start..<(start + Int(length) * textWidth)]))
+                    count: Int(length), width: textWidth,
+                    values: Array(packed[start..<(start + Int(length) * textWidth)]))
             }
         }
         let conditional = try rows("in.text", "in.text_lens")
@@ -73,7 +74,9 @@ struct InfinityGoldenCase {
         storedRows = try config.member("stored_rows").integers()
     }
 
-    func makeCache(capacities: CellCapacities? = nil, selector: any SlotSelector = SlidingWindowRule()) throws -> KVCache {
+    func makeCache(capacities: CellCapacities? = nil, selector: any SlotSelector = SlidingWindowRule()) throws
+        -> KVCache
+    {
         let geometry = CacheGeometry(
             schedule: shape.schedule, layers: shape.depth, heads: shape.heads, headWidth: shape.headWidth, branches: 2,
             images: Self.images)
@@ -99,7 +102,9 @@ final class ProbabilityRecorder: AttentionObserver {
     }
 
     func observe(_ record: AttentionRecord) {
-        guard record.layer == layer, scales.contains(record.scale), let probabilities = record.probabilities else { return }
+        guard record.layer == layer, scales.contains(record.scale), let probabilities = record.probabilities else {
+            return
+        }
         recorded[record.scale, default: [:]][record.sequence, default: []] += Array(probabilities)
     }
 }

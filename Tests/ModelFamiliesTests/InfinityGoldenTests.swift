@@ -21,7 +21,8 @@ import Testing
         let conditioning = InfinityConditioning(golden.transformer, text: golden.text)
         try expectClose(conditioning.pooled, golden.run.view("out.cond"), tolerance: 2e-5, what: "\(name): pooled text")
         try expectClose(
-            conditioning.context.flatMap { $0 }, golden.run.view("out.context"), tolerance: 2e-5, what: "\(name): context")
+            conditioning.context.flatMap { $0 }, golden.run.view("out.context"), tolerance: 2e-5,
+            what: "\(name): context")
     }
 
     @Test(arguments: names) func guidedLogitsHiddenStatesCodesAndImage(name: String) throws {
@@ -36,7 +37,8 @@ import Testing
         let output = try generator.generate(text: golden.text, seeds: [1, 2], settings: golden.settings, hooks: hooks)
         for scale in 0..<golden.shape.schedule.scaleCount {
             try expectClose(
-                rows(golden.storedRows, of: hiddenIn[scale] ?? [], sequences: 4), golden.run.view("out.hidden_in.\(scale)"),
+                rows(golden.storedRows, of: hiddenIn[scale] ?? [], sequences: 4),
+                golden.run.view("out.hidden_in.\(scale)"),
                 tolerance: 5e-4, what: "\(name), scale \(scale): hidden state before block 0")
             try expectClose(
                 rows(golden.storedRows, of: hiddenOut[scale] ?? [], sequences: 4),
@@ -114,7 +116,8 @@ import Testing
                 what: "positions \(index)")
             let tables = RotaryTables(schedule: schedule, headWidth: width)
             try expectClose(
-                tables.cosines.flatMap { $0 }, basic.view("rope.\(index).cos"), tolerance: 2e-5, what: "cosines \(index)")
+                tables.cosines.flatMap { $0 }, basic.view("rope.\(index).cos"), tolerance: 2e-5,
+                what: "cosines \(index)")
             try expectClose(
                 tables.sines.flatMap { $0 }, basic.view("rope.\(index).sin"), tolerance: 2e-5, what: "sines \(index)")
         }

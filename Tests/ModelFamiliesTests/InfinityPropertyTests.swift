@@ -18,7 +18,8 @@ import Testing
         let shape = golden.shape
         let cache = try KVCache(
             geometry: CacheGeometry(
-                schedule: shape.schedule, layers: shape.depth, heads: shape.heads, headWidth: shape.headWidth, branches: 2,
+                schedule: shape.schedule, layers: shape.depth, heads: shape.heads, headWidth: shape.headWidth,
+                branches: 2,
                 images: images),
             capacities: capacities ?? .full(schedule: shape.schedule, layers: shape.depth, heads: shape.heads),
             selector: selector)
@@ -113,7 +114,8 @@ import Testing
     }
 
     @Test func aFullBudgetGivesTheSameBitsUnderEveryRule() throws {
-        let full = CellCapacities.full(schedule: golden.shape.schedule, layers: golden.shape.depth, heads: golden.shape.heads)
+        let full = CellCapacities.full(
+            schedule: golden.shape.schedule, layers: golden.shape.depth, heads: golden.shape.heads)
         let reference = try free(images: 2, text: golden.text, seeds: [1, 2]).output
         for rule in [AttentionMassRule(), RandomRule(seed: 1), ObservationWindowRule()] as [any SlotSelector] {
             let output = try free(images: 2, text: golden.text, seeds: [1, 2], capacities: full, selector: rule).output

@@ -8,7 +8,8 @@ import Testing
 /// The shipped reference model against its PyTorch trainer (`Calibration/Tangram/fixtures.py`): the whole path from
 /// prompt to picture on the exported, rounded weights.
 @Suite struct TangramParityTests {
-    static let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
+    static let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(
+        separator: "/")
     static let modelPath = root + "/Calibration/Models/tangram"
 
     let fixture: SafetensorsFile
@@ -20,14 +21,17 @@ import Testing
     }
 
     private var prompts: [String] {
-        get throws { try Corpus(path: Self.root + "/Calibration/Corpora/tangram-heldout.jsonl").prompts.prefix(2).map(\.prompt) }
+        get throws {
+            try Corpus(path: Self.root + "/Calibration/Corpora/tangram-heldout.jsonl").prompts.prefix(2).map(\.prompt)
+        }
     }
 
     @Test func tokensAndTextFeatures() throws {
         for (index, prompt) in try prompts.enumerated() {
             expectSame(try model.tokenIDs(prompt), try fixture.int32("ids.\(index)"), what: "ids of '\(prompt)'")
             try expectClose(
-                model.encode(prompt).values, fixture.view("text.\(index)"), tolerance: 2e-4, what: "features of '\(prompt)'")
+                model.encode(prompt).values, fixture.view("text.\(index)"), tolerance: 2e-4,
+                what: "features of '\(prompt)'")
         }
     }
 
@@ -35,7 +39,8 @@ import Testing
         let text = try model.encode(try prompts[0]), shape = model.transformer.shape
         let cache = try KVCache(
             geometry: CacheGeometry(
-                schedule: shape.schedule, layers: shape.depth, heads: shape.heads, headWidth: shape.headWidth, branches: 2,
+                schedule: shape.schedule, layers: shape.depth, heads: shape.heads, headWidth: shape.headWidth,
+                branches: 2,
                 images: 1),
             capacities: .full(schedule: shape.schedule, layers: shape.depth, heads: shape.heads),
             selector: SlidingWindowRule())
@@ -48,7 +53,8 @@ import Testing
         for scale in 0..<shape.schedule.scaleCount {
             // The golden tolerance of guided logits (Tests/Golden): both sides are float32 in another order.
             try expectClose(
-                logits[scale] ?? [], fixture.view("logits.\(scale)"), tolerance: 5e-4, what: "guided logits of scale \(scale)")
+                logits[scale] ?? [], fixture.view("logits.\(scale)"), tolerance: 5e-4,
+                what: "guided logits of scale \(scale)")
         }
         let picture = model.decoder.decode(
             output.codes[0], height: shape.codeGrid.height, width: shape.codeGrid.width)

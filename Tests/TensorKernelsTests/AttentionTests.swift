@@ -30,7 +30,8 @@ import Darwin
             for i in 0..<queries {
                 var scores: [Double] = []
                 for j in 0..<(history + current) {
-                    let key = j < history ? hk[(j * d)..<((j + 1) * d)] : ck[((j - history) * d)..<((j - history + 1) * d)]
+                    let key =
+                        j < history ? hk[(j * d)..<((j + 1) * d)] : ck[((j - history) * d)..<((j - history + 1) * d)]
                     let dot = zip(q[(i * d)..<((i + 1) * d)], key).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
                     scores.append(dot + (withBias && j < history ? Double(bias[j]) : 0))
                 }

@@ -18,7 +18,8 @@ import Testing
     }
 
     @Test func layerNormPlainAndAffine() throws {
-        let x = try golden.float32("norm.in"), w = try golden.float32("norm.weight"), b = try golden.float32("norm.bias")
+        let x = try golden.float32("norm.in"), w = try golden.float32("norm.weight"),
+            b = try golden.float32("norm.bias")
         let plain = apply(x.count) { Kernels.layerNorm(x, rows: 12, width: 48, into: $0) }
         try expectClose(plain, golden.view("layer_norm.plain"), tolerance: 3e-4, what: "LayerNorm")
         let affine = apply(x.count) { Kernels.layerNorm(x, rows: 12, width: 48, weight: w, bias: b, into: $0) }

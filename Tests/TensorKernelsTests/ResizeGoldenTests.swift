@@ -33,7 +33,8 @@ import Testing
             let from = try item.member("size_in").integers(), to = try item.member("size_out").integers()
             let x = try golden.float32("image.\(index).in")
             let y = ResizeMatrixTestHelper.resizeChannelsFirst(
-                x, channels: 2, from: from, vertical: matrix(mode, from[0], to[0]), horizontal: matrix(mode, from[1], to[1]))
+                x, channels: 2, from: from, vertical: matrix(mode, from[0], to[0]),
+                horizontal: matrix(mode, from[1], to[1]))
             try expectClose(y, golden.view("image.\(index).out"), tolerance: 2e-5, what: "image \(index), \(mode)")
         }
     }
@@ -72,7 +73,8 @@ enum ResizeMatrixTestHelper {
         }
         let result = FloatBuffer.zeros(count: channels * outPixels)
         ResizeMatrix.apply(
-            vertical: vertical, horizontal: horizontal, channels: channels, last, into: result.pointer, accumulate: false)
+            vertical: vertical, horizontal: horizontal, channels: channels, last, into: result.pointer,
+            accumulate: false)
         var first = [Float](repeating: 0, count: result.count)
         for c in 0..<channels {
             for p in 0..<outPixels { first[c * outPixels + p] = result.pointer[p * channels + c] }

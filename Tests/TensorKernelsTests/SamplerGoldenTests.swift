@@ -28,7 +28,8 @@ import Testing
             expectSame(masks, mask, what: "case \(index): mask")
             expectSame(drawn, ids, what: "case \(index): ids")
             try expectClose(
-                probabilities, golden.view("case.\(index).probs"), tolerance: 1e-6, what: "case \(index): probabilities")
+                probabilities, golden.view("case.\(index).probs"), tolerance: 1e-6, what: "case \(index): probabilities"
+            )
         }
     }
 
@@ -42,7 +43,9 @@ import Testing
                 let drawn = sampler.drawBit(zero: logits[0], one: logits[1], uniform: uniform)
                 sampler.mask(&logits)
                 let p = sampler.probabilities(logits)[1]
-                if abs(p - uniform) > 1e-5 { #expect(drawn == (uniform < p), "p \(p), uniform \(uniform), topP \(topP)") }
+                if abs(p - uniform) > 1e-5 {
+                    #expect(drawn == (uniform < p), "p \(p), uniform \(uniform), topP \(topP)")
+                }
             }
         }
     }

@@ -36,7 +36,8 @@ public struct ObservationWindowRule: SlotSelector {
     }
 
     public func select(_ candidates: SlotCandidates, into kept: UnsafeMutableBufferPointer<Int32>) {
-        let window = Set(observers(of: candidates.schedule.grids[candidates.scale]).map { $0 + candidates.historyCount })
+        let window = Set(
+            observers(of: candidates.schedule.grids[candidates.scale]).map { $0 + candidates.historyCount })
         keepHighest(candidates.count, into: kept) { index in
             window.contains(index) ? .infinity : candidates.mass?[index] ?? 0
         }

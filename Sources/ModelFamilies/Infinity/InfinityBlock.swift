@@ -25,7 +25,8 @@ struct InfinityBlock: Sendable {
     static func addRequirements(_ requirements: inout TensorRequirements, prefix p: String, shape: InfinityShape) {
         let c = shape.width, f = shape.mlpWidth
         for (name, dimensions) in [
-            ("ada_gss", [1, 1, 6, c]), ("sa.scale_mul_1H11", [1, shape.heads, 1, 1]), ("sa.mat_qkv.weight", [3 * c, c]),
+            ("ada_gss", [1, 1, 6, c]), ("sa.scale_mul_1H11", [1, shape.heads, 1, 1]),
+            ("sa.mat_qkv.weight", [3 * c, c]),
             ("sa.q_bias", [c]), ("sa.v_bias", [c]), ("sa.proj.weight", [c, c]), ("sa.proj.bias", [c]),
             ("ca_norm.weight", [c]), ("ca_norm.bias", [c]), ("ca.mat_q.weight", [c, c]), ("ca.mat_q.bias", [c]),
             ("ca.mat_kv.weight", [2 * c, c]), ("ca.v_bias", [c]), ("ca.proj.weight", [c, c]), ("ca.proj.bias", [c]),

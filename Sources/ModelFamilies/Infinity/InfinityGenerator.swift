@@ -50,7 +50,8 @@ public final class InfinityGenerator {
         text: [TextRows], seeds: [UInt64], settings: SamplingSettings, hooks: GenerationHooks = GenerationHooks()
     ) throws -> Output {
         let shape = transformer.shape, geometry = cache.geometry
-        precondition(text.count == geometry.sequences && seeds.count == images, "one text a sequence, one seed an image")
+        precondition(
+            text.count == geometry.sequences && seeds.count == images, "one text a sequence, one seed an image")
         try checkForced(hooks.forcedBits)
         var times = StageTimes(scaleCount: shape.schedule.scaleCount)
         let clock = ContinuousClock()
@@ -75,8 +76,11 @@ public final class InfinityGenerator {
                 let guided = guide(logits, scale: scale, settings: settings)
                 if !Kernels.allFinite(guided, count: guided.count) {
                     failure = VernierError(
-                        .nonFinite, at: "logits of scale \(scale)", expected: "finite numbers", found: "NaN or infinity",
-                        remedy: "The weights or the guidance (\(settings.guidance(scale: scale))) drive the model out of range.")
+                        .nonFinite, at: "logits of scale \(scale)", expected: "finite numbers",
+                        found: "NaN or infinity",
+                        remedy:
+                            "The weights or the guidance (\(settings.guidance(scale: scale))) drive the model out of range."
+                    )
                     return
                 }
                 guided.withUnsafeBufferPointer { hooks.logits?(scale, $0) }
@@ -134,7 +138,8 @@ public final class InfinityGenerator {
         guard let forced else { return }
         let schedule = transformer.shape.schedule
         let expected = (0..<schedule.scaleCount).map { schedule.tokenCount($0) * transformer.shape.bits }
-        let fits = forced.count == expected.count
+        let fits =
+            forced.count == expected.count
             && zip(forced, expected).allSatisfy { bits, count in
                 bits.count == images && bits.allSatisfy { $0.count == count && $0.allSatisfy { $0 < 2 } }
             }

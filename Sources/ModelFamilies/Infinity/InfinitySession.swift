@@ -57,7 +57,8 @@ public final class InfinitySession {
         } else {
             for sequence in 0..<conditioning.sequences {
                 for i in 0..<c {
-                    hidden.pointer[sequence * c + i] = conditioning.pooled[sequence * c + i] + transformer.positionStart[i]
+                    hidden.pointer[sequence * c + i] =
+                        conditioning.pooled[sequence * c + i] + transformer.positionStart[i]
                 }
             }
         }

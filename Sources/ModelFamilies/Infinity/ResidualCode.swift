@@ -17,7 +17,8 @@ public struct ResidualCode: Sendable {
         self.shape = shape
         let final = shape.codeGrid, factor = shape.spatialPatchify ? 2 : 1
         values = Array(repeating: 0, count: final.height * final.width * shape.tokenizerBits)
-        let heights = shape.schedule.grids.map { $0.height * factor }, widths = shape.schedule.grids.map { $0.width * factor }
+        let heights = shape.schedule.grids.map { $0.height * factor },
+            widths = shape.schedule.grids.map { $0.width * factor }
         upVertical = heights.map { .bilinear(from: $0, to: final.height) }
         upHorizontal = widths.map { .bilinear(from: $0, to: final.width) }
         downVertical = heights.map { .bilinear(from: final.height, to: $0) }
