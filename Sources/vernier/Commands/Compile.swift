@@ -74,7 +74,15 @@ struct Compile: ParsableCommand {
             return try BudgetRequest.parse(keep)
         }
         if let tokens { return .tokensPerCell(tokens) }
-        return try BudgetRequest.parse(bytes ?? "")
+        let text = bytes ?? ""
+        // A bare number is bytes here; the parser alone would read it as tokens.
+        let budget = try Int(text).map { BudgetRequest.bytes($0) } ?? BudgetRequest.parse(text)
+        guard budget.bytes != nil else {
+            throw VernierError(
+                .invalidArgument, at: "--bytes", expected: "bytes such as 900KB or 921600",
+                found: JSONValue.quoted(text), remedy: "Use --keep for a share, --tokens for tokens per cell.")
+        }
+        return budget
     }
 
     private static func percent(_ share: Double) -> String { "\((share * 1000).rounded() / 10) %" }
