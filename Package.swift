@@ -126,7 +126,8 @@ let package = Package(
         .testTarget(name: "StatisticsFileTests", dependencies: ["StatisticsFile", "TestSupport"]),
         .testTarget(name: "ProfileCompilerTests", dependencies: ["ProfileCompiler", "TestSupport"]),
         .testTarget(
-            name: "CalibrationTests", dependencies: ["Calibration", "ProfileCompiler", "TestSupport"]),
+            name: "CalibrationTests",
+            dependencies: ["Calibration", "StatisticsFile", "ProfileCompiler", "Checkpoints", "TestSupport"]),
         .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "CommandLineTests", dependencies: ["vernier", "TestSupport"]),
     ],

@@ -10,7 +10,7 @@ public struct CacheLedger: Sendable, Hashable {
     public let fullCacheBytes: Int
     /// Bytes of everything that lives for one layer or one map only: queries, current keys and values, score tiles.
     public internal(set) var transientBytes: Int
-    /// Bytes of the position numbers kept beside the slots.
+    /// Bytes of the position numbers and logit biases kept beside the slots.
     public let bookkeepingBytes: Int
     /// Slots held when scale k began, of image 0: `[branch][scale][layer][head]`, row-major.
     public internal(set) var keptSlots: [Int]

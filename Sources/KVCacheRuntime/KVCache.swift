@@ -33,6 +33,7 @@ public final class KVCache {
     private var kept: [Int32] = []
     private var oldRegion = FloatBuffer(count: 0)
     private var oldPositions: [Int32] = []
+    private var oldBiases: [Float] = []
 
     /// Makes an empty cache.
     ///
@@ -61,7 +62,7 @@ public final class KVCache {
         ledger = CacheLedger(
             predictedResidentBytes: plan.residentBytes(batch: geometry.images),
             allocatedResidentBytes: arena.values.byteCount, peakResidentBytes: 0,
-            fullCacheBytes: full.residentBytes(batch: geometry.images), transientBytes: 0, bookkeepingBytes: slots * 4,
+            fullCacheBytes: full.residentBytes(batch: geometry.images), transientBytes: 0, bookkeepingBytes: slots * SlotArena.bookkeepingBytesPerSlot,
             keptSlots: [])
         layerStart = Array(repeating: 0, count: geometry.layers)
         cellSlots = Array(repeating: 0, count: geometry.layers * geometry.sequences * geometry.heads)
@@ -146,6 +147,7 @@ public final class KVCache {
                             attention.historyKeys = UnsafePointer(region)
                             attention.historyValues = UnsafePointer(region + history * width)
                             attention.historyCount = history
+                            attention.historyBias = UnsafePointer(arena.biases + starts[cell])
                             attention.currentKeys = keys + offset
                             attention.currentValues = values + offset
                             attention.currentCount = tokens
@@ -276,6 +278,7 @@ public final class KVCache {
                 attention.historyKeys = UnsafePointer(region)
                 attention.historyValues = UnsafePointer(region + counts[cell] * width)
                 attention.historyCount = counts[cell]
+                attention.historyBias = UnsafePointer(arena.biases + starts[cell])
                 attention.currentKeys = keys + offset
                 attention.currentValues = values + offset
                 attention.currentCount = tokens
@@ -333,6 +336,7 @@ public final class KVCache {
                 from: arena.values.pointer + oldStart * arena.slotWidth, count: oldCount * arena.slotWidth)
         }
         oldPositions = Array(UnsafeBufferPointer(start: arena.positions + oldStart, count: oldCount))
+        oldBiases = Array(UnsafeBufferPointer(start: arena.biases + oldStart, count: oldCount))
         let source = UnsafePointer(overlaps ? oldRegion.pointer : arena.values.pointer + oldStart * arena.slotWidth)
 
         kept.withUnsafeMutableBufferPointer { kept in
@@ -358,6 +362,7 @@ public final class KVCache {
                         let targetKeys = arena.values.pointer + newStarts[cell] * arena.slotWidth
                         let targetValues = targetKeys + choice.count * width
                         let targetPositions = arena.positions + newStarts[cell]
+                        let targetBiases = arena.biases + newStarts[cell]
                         for (place, index) in choice.enumerated() {
                             let index = Int(index), isOld = index < history
                             let token = index - history
@@ -366,6 +371,7 @@ public final class KVCache {
                             (targetValues + place * width).update(
                                 from: isOld ? oldValues + index * width : newValues + token * width, count: width)
                             targetPositions[place] = isOld ? oldPositions[old + index] : firstPosition + Int32(token)
+                            targetBiases[place] = isOld ? oldBiases[old + index] : 0
                         }
                     }
                 }

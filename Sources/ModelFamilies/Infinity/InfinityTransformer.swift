@@ -59,7 +59,7 @@ public final class InfinityTransformer: Sendable {
             ("head.weight", [2 * d, c]), ("head.bias", [2 * d]),
         ] { requirements.add(name, shape: dimensions) }
         for prefix in prefixes { InfinityBlock.addRequirements(&requirements, prefix: prefix, shape: shape) }
-        try requirements.check(AnyTensorSource(tensors))
+        try requirements.check(tensors)
 
         func layer(_ name: String, _ outputs: Int, _ inputs: Int, bias: [Float]? = nil) throws -> LinearLayer {
             LinearLayer(
@@ -95,13 +95,4 @@ public final class InfinityTransformer: Sendable {
 
     /// The weight `W_o` `[C, C]` of a layer's attention projection; `W_o^h` is its columns `h D ..< (h + 1) D`.
     public func attentionProjectionWeight(layer: Int) -> [Float] { blocks[layer].attentionProjectionWeight }
-}
-
-/// Opens an existential source for generic callees.
-struct AnyTensorSource: TensorSource {
-    let base: any TensorSource
-    init(_ base: any TensorSource) { self.base = base }
-    var sourceName: String { base.sourceName }
-    var tensorNames: [String] { base.tensorNames }
-    func tensor(_ name: String) throws -> TensorView? { try base.tensor(name) }
 }

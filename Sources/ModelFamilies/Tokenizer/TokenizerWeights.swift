@@ -5,10 +5,10 @@ import VernierCore
 /// Looks up the tensors of an image tokeniser, whose official keys carry wrapper names (`X.conv.weight`,
 /// `X.norm.weight`) that some copies lack; both are read.
 struct TokenizerWeights {
-    let tensors: AnyTensorSource
+    let tensors: any TensorSource
     private(set) var requirements = TensorRequirements()
 
-    init(_ tensors: any TensorSource) { self.tensors = AnyTensorSource(tensors) }
+    init(_ tensors: any TensorSource) { self.tensors = tensors }
 
     mutating func requireConvolution(_ name: String, _ outputs: Int, _ inputs: Int, side: Int = 3) {
         requirements.add("\(name).conv.weight", "\(name).weight", shape: [outputs, inputs, side, side])
