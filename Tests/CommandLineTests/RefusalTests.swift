@@ -175,4 +175,18 @@ import Testing
         #expect(try results.bytes("s.h5") == before)
         #expect(try results.listing() == ["s.h5"])
     }
+
+    @Test func aCutFileIsNotResumed() throws {
+        let paths = try Workshop.shared.get().paths
+        let results = ResultsFolder()
+        let cut = [UInt8](try Data(contentsOf: URL(fileURLWithPath: try #require(paths["cut.h5"]))))
+        try Data(cut).write(to: URL(fileURLWithPath: results.file("saved.h5")))
+        let outcome = try Tool.run([
+            "calibrate", "--model", try #require(paths["model"]), "--prompts", try #require(paths["prompts.jsonl"]),
+            "--out", results.file("saved.h5"), "--resume",
+        ])
+        #expect(outcome.exitCode == 1 && outcome.errors.contains("saved.h5: expected bytes"), "\(outcome)")
+        #expect(try results.bytes("saved.h5") == cut)
+        #expect(try results.listing() == ["saved.h5"])
+    }
 }
