@@ -8,7 +8,7 @@ import VernierCore
 @Suite struct InterruptionTests {
     private static let promptCount = 150
 
-    @Test(.timeLimit(.minutes(2))) func aKilledCalibrationResumesToTheSameBytes() throws {
+    @Test(.timeLimit(.minutes(5))) func aKilledCalibrationResumesToTheSameBytes() throws {
         let model = try #require(try Workshop.shared.get().paths["model"])
         let results = ResultsFolder()
         try AtomicFile.write(TinyModel.corpus(Self.promptCount), to: results.file("many.jsonl"))
