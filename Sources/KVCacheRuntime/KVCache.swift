@@ -62,7 +62,8 @@ public final class KVCache {
         ledger = CacheLedger(
             predictedResidentBytes: plan.residentBytes(batch: geometry.images),
             allocatedResidentBytes: arena.values.byteCount, peakResidentBytes: 0,
-            fullCacheBytes: full.residentBytes(batch: geometry.images), transientBytes: 0, bookkeepingBytes: slots * SlotArena.bookkeepingBytesPerSlot,
+            fullCacheBytes: full.residentBytes(batch: geometry.images), transientBytes: 0,
+            bookkeepingBytes: slots * SlotArena.bookkeepingBytesPerSlot,
             keptSlots: [])
         layerStart = Array(repeating: 0, count: geometry.layers)
         cellSlots = Array(repeating: 0, count: geometry.layers * geometry.sequences * geometry.heads)

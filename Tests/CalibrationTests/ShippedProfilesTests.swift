@@ -8,7 +8,8 @@ import Testing
 
 /// What the repository ships must hang together: profiles, the statistics they were compiled from, and the model.
 @Suite struct ShippedProfilesTests {
-    static let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
+    static let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(
+        separator: "/")
 
     @Test(arguments: [20, 10, 5]) func profileFitsTheModelAndCompilesToTheSameAgain(share: Int) throws {
         let profile = try Profile(contentsOf: "\(Self.root)/Profiles/tangram-\(share).json")

@@ -10,9 +10,9 @@ import Testing
 import VernierCore
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Darwin)
-    import Darwin
+import Darwin
 #endif
 
 /// The statistics of one prompt against the same ones worked out in Float64 from its full attention matrices.

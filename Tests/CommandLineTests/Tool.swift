@@ -18,10 +18,10 @@ enum Tool {
     /// The executable beside the test bundle.
     static func executable() throws -> URL {
         #if os(macOS)
-            let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
-            let products = bundle?.bundleURL.deletingLastPathComponent()
+        let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
+        let products = bundle?.bundleURL.deletingLastPathComponent()
         #else
-            let products = Bundle.main.executableURL?.deletingLastPathComponent()
+        let products = Bundle.main.executableURL?.deletingLastPathComponent()
         #endif
         guard let products else { throw Missing(description: "no test bundle to find 'vernier' beside") }
         let tool = products.appendingPathComponent("vernier")
