@@ -43,9 +43,9 @@ def encode(texts):
     return [ids + [1] for ids in _processor().encode(list(texts))]
 
 
-def pad(sequences):
-    """`[B, L]` ids padded with 0, and the mask of real pieces."""
-    length = max(map(len, sequences))
+def pad(sequences, length=0):
+    """`[B, L]` ids padded with 0 (L at least `length`), and the mask of real pieces."""
+    length = max(length, *map(len, sequences))
     ids = torch.tensor([s + [0] * (length - len(s)) for s in sequences])
     mask = torch.tensor([[True] * len(s) + [False] * (length - len(s)) for s in sequences])
     return ids, mask

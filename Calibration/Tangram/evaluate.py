@@ -1,4 +1,7 @@
-"""Measures the exported Tangram on the held-out corpus: `evaluate.py [tokenizer | sweep | final]`."""
+"""Measures the exported Tangram: `evaluate.py [tokenizer | sweep | final]`.
+
+`sweep` chooses the default sampling on the calibration corpus; the other two report on the held-out corpus.
+"""
 
 import argparse
 import itertools
@@ -25,7 +28,7 @@ def reconstruct(tokenizer, images):
 
 
 @torch.no_grad()
-def draw(networks, prompts, guidance, temperature, top_p=SAMPLING["top_p"], seed=0, batch=16):
+def draw(networks, prompts, guidance, temperature, top_p=SAMPLING["top_p"], seed=0, batch=32):
     """Pictures `[B, 3, S, S]` for prompts."""
     encoder, transformer, tokenizer = networks
     generator, out = torch.Generator().manual_seed(seed), []
@@ -68,11 +71,11 @@ def measure_bits(networks, count=64):
     print("bit accuracy by scale       ", " ".join(f"{100 * r / t:.1f}" for r, t in zip(right, total)), f" all {100 * sum(right) / sum(total):.1f}", flush=True)
 
 
-def measure_generation(networks, count, guidance, temperature):
-    rows, scenes, _ = held_out(count)
+def measure_generation(networks, corpus, count, guidance, temperature):
+    rows = read_corpus(corpus)[:count]
     began = time.time()
     images = draw(networks, [row["prompt"] for row in rows], guidance, temperature)
-    values = score(to_bytes(images).numpy(), scenes)
+    values = score(to_bytes(images).numpy(), [row["scene"] for row in rows])
     print(table(f"guidance {guidance} temperature {temperature}", values), f" {(time.time() - began) / count:.2f} s a picture", flush=True)
     return images
 
@@ -80,7 +83,9 @@ def measure_generation(networks, count, guidance, temperature):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("tokenizer", "sweep", "final"))
-    parser.add_argument("--count", type=int, default=256, help="held-out prompts")
+    parser.add_argument("--count", type=int, default=256, help="prompts")
+    parser.add_argument("--guidance", type=float, nargs="+", default=(1.0, 1.5, 2.0, 3.0))
+    parser.add_argument("--temperature", type=float, nargs="+", default=(0.3, 0.5, 0.7, 1.0))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     networks = load_exported()
@@ -88,7 +93,7 @@ if __name__ == "__main__":
         measure_tokenizer(networks, arguments.count)
     if arguments.what == "final":
         measure_bits(networks)
-        measure_generation(networks, arguments.count, SAMPLING["guidance"], SAMPLING["temperature"])
+        measure_generation(networks, "tangram-heldout", arguments.count, SAMPLING["guidance"], SAMPLING["temperature"])
     if arguments.what == "sweep":
-        for guidance, temperature in itertools.product((1.5, 2.0, 3.0, 4.0), (0.3, 0.5, 1.0)):
-            measure_generation(networks, min(arguments.count, 48), guidance, temperature)
+        for guidance, temperature in itertools.product(arguments.guidance, arguments.temperature):
+            measure_generation(networks, "tangram-calibration", arguments.count, guidance, temperature)

@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 
 import captions
 from model import BITS, GRIDS, T5_CONFIG, ImageTokenizer, TextEncoder, Transformer
-from train import load_smooth
+from train import load_smooth, load_tokenizer
 
 FOLDER = captions.PIECES.parent.parent
-SAMPLING = {"guidance": 2.0, "temperature": 0.5, "top_k": 900, "top_p": 0.97}
+SAMPLING = {"guidance": 6.0, "temperature": 0.3, "top_k": 900, "top_p": 0.97}
 
 
 def configuration():
@@ -43,9 +43,9 @@ def export(fresh=False):
     text = TextEncoder(captions.vocabulary_size())
     transformer, tokenizer = Transformer(), ImageTokenizer()
     if not fresh:
+        tokenizer = load_tokenizer()
         load_smooth("transformer", "encoder", text)
         load_smooth("transformer", "transformer", transformer)
-        load_smooth("tokenizer", "tokenizer", tokenizer)
     write(transformer, FOLDER / "transformer.safetensors", torch.bfloat16)
     write(tokenizer, FOLDER / "tokenizer.safetensors", torch.float16)
     write(text, FOLDER / "text_encoder" / "model.safetensors", torch.bfloat16)

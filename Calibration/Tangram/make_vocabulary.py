@@ -30,7 +30,7 @@ VOCABULARY = {
         "rotation_degrees": "largest rotation of an object, either way",
         "place_jitter": "largest shift of an object's place along each axis, as a share of the picture's width",
     },
-    "image_size": 64,
+    "image_size": 48,
     "colours": {
         "red": [220, 40, 45], "orange": [245, 140, 30], "yellow": [240, 220, 50], "green": [45, 165, 75],
         "cyan": [60, 205, 215], "blue": [45, 80, 215], "purple": [150, 60, 190],
@@ -46,7 +46,7 @@ VOCABULARY = {
             (-ARM, REACH), (-ARM, ARM), (-REACH, ARM), (-REACH, -ARM), (-ARM, -ARM), (-ARM, -REACH)]),
         "ring": {"kind": "ring", "inner": 0.55},
     },
-    "sizes": {"small": {"min": 0.125, "max": 0.14}, "large": {"min": 0.2, "max": 0.215}},
+    "sizes": {"small": {"min": 0.13, "max": 0.145}, "large": {"min": 0.205, "max": 0.22}},
     "relations": {
         "left of": {"axis": "x", "sign": -1}, "right of": {"axis": "x", "sign": 1},
         "above": {"axis": "y", "sign": -1}, "below": {"axis": "y", "sign": 1},

@@ -14,11 +14,14 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-GRIDS = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)  # square scales, 680 tokens
+GRIDS = (1, 2, 3, 4, 5, 6, 8, 10, 12)  # square scales, 399 tokens
 BITS = 16
 CODE = 1 / math.sqrt(BITS)  # a bit becomes plus or minus this
 TOKENS = [g * g for g in GRIDS]
 ENDS = [sum(TOKENS[: s + 1]) for s in range(len(GRIDS))]
+SMALL = 6  # scales that training handles in one masked attention call
+_LEVEL = torch.repeat_interleave(torch.arange(SMALL), torch.tensor(TOKENS[:SMALL]))
+CAUSAL = torch.where(_LEVEL[:, None] >= _LEVEL[None, :], 0.0, -1e9)
 
 
 # Bits and residuals -----------------------------------------------------------------------------------------
@@ -33,7 +36,7 @@ def bilinear(x, size):
     return x if x.shape[-1] == size else F.interpolate(x, size=(size, size), mode="bilinear", align_corners=False)
 
 
-def residual_bits(features, flip=0.0, generator=None, grids=GRIDS):
+def residual_bits(features, flip=0.0, generator=None, grids=GRIDS, count=None):
     """Codes `[B, D, P, P]` features as bits, one residual scale after the other.
 
     The residual is averaged down to the scale's grid and its signs are the bits. With `flip` > 0 the *history* is
@@ -41,11 +44,11 @@ def residual_bits(features, flip=0.0, generator=None, grids=GRIDS):
     residuals are measured against that (Infinity's bitwise self-correction). The labels stay the true signs.
 
     Returns labels: per scale `[B, h, w, D]` 0/1; inputs: per scale s > 0 `[B, n_s, D]`, what the transformer reads;
-    and the final accumulator `[B, D, P, P]`.
+    and the final accumulator `[B, D, P, P]`. With `count` it stops after that many scales.
     """
     B, final = len(features), grids[-1]
     accumulated, labels, inputs = torch.zeros_like(features), [], []
-    for s, grid in enumerate(grids):
+    for s, grid in enumerate(grids[:count]):
         residual = features - accumulated
         if grid != final:
             residual = F.interpolate(residual, size=(grid, grid), mode="area")
@@ -168,7 +171,7 @@ class Decoder(nn.Module):
 
 
 class ImageTokenizer(nn.Module):
-    BASE, MULTIPLIERS = 64, (1, 1, 1)
+    BASE, MULTIPLIERS = 32, (1, 2, 2)
 
     def __init__(self):
         super().__init__()
@@ -181,7 +184,7 @@ class ImageTokenizer(nn.Module):
     def forward(self, images):
         """Training pass: unclamped reconstruction with straight-through gradients, and the commitment loss.
 
-        Pictures smaller than 64 pixels use the schedule's prefix that ends at their own grid.
+        Pictures smaller than 48 pixels use the schedule's prefix that ends at their own grid.
         """
         features = self.encoder(images).float()
         grids = tuple(g for g in GRIDS if g <= features.shape[-1])
@@ -266,7 +269,7 @@ class TextEncoder(nn.Module):
 
 
 def rotary_table(head_width, reference=GRIDS[-1]):
-    """cos + i sin `[T, dh/2]`: pairs 0..<dh/4 turn with the row, the rest with the column, both rounded half to even."""
+    """cos and sin `[2, T, dh/2]`: pairs 0..<dh/4 turn with the row, the rest with the column, both rounded half to even."""
     count = head_width // 4
     inverse = 10000.0 ** (-torch.arange(count).double() / count)
     angles = []
@@ -275,13 +278,13 @@ def rotary_table(head_width, reference=GRIDS[-1]):
         y, x = torch.meshgrid(at, at, indexing="ij")
         angles.append(torch.cat([y.reshape(-1, 1) * inverse, x.reshape(-1, 1) * inverse], 1))
     angles = torch.cat(angles)
-    return torch.polar(torch.ones_like(angles), angles).to(torch.complex64)
+    return torch.stack([angles.cos(), angles.sin()]).float()
 
 
 def rotate(x, turn):
-    """Turns adjacent pairs of `[.., n, dh]`: a complex product with `turn`, `[n, dh/2]`."""
-    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)).contiguous())
-    return torch.view_as_real(pairs * turn).flatten(-2)
+    """Turns adjacent pairs of `[.., n, dh]` by the angles of `turn`, `[2, n, dh/2]`."""
+    (a, b), (cos, sin) = x.unflatten(-1, (-1, 2)).unbind(-1), turn
+    return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2)
 
 
 def attend(q, k, v, factor=1.0, bias=None):
@@ -314,11 +317,12 @@ class SelfAttention(nn.Module):
             cache.append((k, v))
             k, v = (torch.cat(parts, 2) for parts in zip(*cache))
             out = attend(q, k, v)
-        else:  # block-causal over scales, one dense call a scale
-            ends = [e for e in ENDS if e <= x.shape[1]]
-            out = torch.cat([
+        else:  # block-causal over scales: the small scales in one masked call, then one dense call a scale
+            first = min(x.shape[1], ENDS[SMALL - 1])
+            ends = [e for e in ENDS if first <= e <= x.shape[1]]
+            out = torch.cat([attend(q[:, :, :first], k[:, :, :first], v[:, :, :first], bias=CAUSAL[:first, :first])] + [
                 attend(q[:, :, b:e], k[:, :, :e], v[:, :, :e])
-                for b, e in zip([0] + ends, ends)], 2)
+                for b, e in zip(ends, ends[1:])], 2)
         return self.proj(out.transpose(1, 2).flatten(2))
 
 
@@ -434,7 +438,7 @@ class Transformer(nn.Module):
         """Training pass over scales 0..`len(inputs)`: logits `[B, T, 2 D]`, channel 2c for bit c = 0, 2c + 1 for bit c = 1."""
         pooled, six, text, bias = self.condition(features, mask)
         x = torch.cat([self.embed(s, pooled, inputs[s - 1] if s else None) for s in range(len(inputs) + 1)], 1)
-        turn = self.turn[: x.shape[1]]
+        turn = self.turn[:, : x.shape[1]]
         for block in self.blocks():
             x = block(x, six, text, bias, turn, None)
         return self.logits(x, pooled)
@@ -462,7 +466,7 @@ def generate(transformer, features, mask, guidance=3.0, temperature=1.0, top_p=0
     begin, tokens = 0, None
     for s, grid in enumerate(GRIDS):
         x = transformer.embed(s, pooled, None if tokens is None else torch.cat([tokens, tokens]))
-        turn = transformer.turn[begin : begin + grid * grid]
+        turn = transformer.turn[:, begin : begin + grid * grid]
         for block, cache in zip(transformer.blocks(), caches):
             x = block(x, six, text, bias, turn, cache)
         conditional, blank_logits = transformer.logits(x, pooled).chunk(2)
