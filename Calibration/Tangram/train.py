@@ -267,19 +267,31 @@ def scales_at(progress, rng):
     return 9 if draw < whole else 7 if draw < whole + 0.6 * (1 - whole) else 5
 
 
+def draw_emphasised(count, generator, shape=None, share=0.6):
+    """Training scenes; with `shape`, that share of them at least shows it: for what is still drawn wrongly late in training."""
+    if shape is None:
+        return draw_scenes(count, generator)
+    scenes = draw_scenes(6 * count, generator)
+    present = torch.stack([torch.ones(len(scenes), dtype=torch.bool), scenes.relation != SINGLE], 1)
+    shows = ((scenes.shape == SHAPES.index(shape)) & present).any(1).nonzero()[:, 0][: round(share * count)]
+    rest = torch.arange(5 * count, 6 * count)[: count - len(shows)]
+    return scenes[torch.cat([shows, rest])]
+
+
 class Pool:
     """Encoded pictures, some of them renewed every few steps: encoding would cost more than a step on the early scales."""
 
-    def __init__(self, tokenizer, generator, count=4096, chunk=32):
-        self.encoder, self.generator, self.chunk, self.next = tokenizer.encoder, generator, chunk, 0
+    def __init__(self, tokenizer, generator, count=4096, chunk=32, emphasis=None):
+        self.encoder, self.generator, self.chunk, self.next, self.emphasis = tokenizer.encoder, generator, chunk, 0, emphasis
         path, source = CHECKPOINTS / "pool.pt", CHECKPOINTS / "tokenizer.pt"
-        if path.exists() and path.stat().st_mtime > source.stat().st_mtime:
+        if emphasis is None and path.exists() and path.stat().st_mtime > source.stat().st_mtime:
             fields, self.features = torch.load(path)
             self.scenes = Scenes(*fields)
         else:
-            self.scenes = draw_scenes(count, generator)
+            self.scenes = draw_emphasised(count, generator, emphasis)
             self.features = torch.cat([self._encode(self.scenes[rows]) for rows in torch.arange(count).split(chunk)])
-            torch.save(([getattr(self.scenes, name) for name in Scenes.__dataclass_fields__], self.features), path)
+            if emphasis is None:
+                torch.save(([getattr(self.scenes, name) for name in Scenes.__dataclass_fields__], self.features), path)
 
     @torch.no_grad()
     def _encode(self, scenes):
@@ -288,7 +300,7 @@ class Pool:
 
     def renew(self):
         rows = torch.arange(self.next, self.next + self.chunk) % len(self.scenes)
-        fresh = draw_scenes(self.chunk, self.generator)
+        fresh = draw_emphasised(self.chunk, self.generator, self.emphasis)
         for name in fresh.__dataclass_fields__:
             getattr(self.scenes, name)[rows] = getattr(fresh, name)
         self.features[rows] = self._encode(fresh)
@@ -299,7 +311,7 @@ class Pool:
         return self.scenes[rows], self.features[rows].float()
 
 
-def train_transformer(minutes, seed=3, compiled=True):
+def train_transformer(minutes, seed=3, compiled=True, emphasis=None):
     torch.manual_seed(seed)
     tokenizer = load_tokenizer()
     encoder = load_smooth("text", "encoder", TextEncoder(captions.vocabulary_size())).train()
@@ -307,7 +319,7 @@ def train_transformer(minutes, seed=3, compiled=True):
     matrices = [p for block in model.blocks() for p in block.parameters() if p.dim() == 2]
     stage = Stage("transformer", {"transformer": model, "encoder": encoder}, minutes, 2.5e-3, 0.995, decay=0.02, gentle=encoder, turned=matrices)
     generator, rng = torch.Generator().manual_seed(seed * 1000 + stage.step), random.Random(seed * 1000 + stage.step)
-    pool = Pool(tokenizer, generator)
+    pool = Pool(tokenizer, generator, emphasis=emphasis)
     if compiled:
         torch._dynamo.config.cache_size_limit = 64
         for block in model.blocks():
@@ -346,7 +358,9 @@ if __name__ == "__main__":
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--minutes", type=float, help="computing time of the stage")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--emphasis", choices=SHAPES, help="transformer: show this shape in more of the scenes")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     train, minutes = STAGES[arguments.stage]
-    train(arguments.minutes or minutes)
+    options = {"emphasis": arguments.emphasis} if arguments.stage == "transformer" else {}
+    train(arguments.minutes or minutes, **options)
