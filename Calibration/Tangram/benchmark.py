@@ -39,9 +39,11 @@ def pytorch(networks, prompts, precision):
 
 
 def vernier(binary, count, threads):
+    """The last of three batches, warm as PyTorch is."""
+    time.sleep(0.3)  # lets PyTorch's workers stop spinning
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
-            [binary, "generate", "--model", str(FOLDER), "--prompts", str(CORPUS), "--limit", str(count), "--batch", str(count),
+            [binary, "generate", "--model", str(FOLDER), "--prompts", str(CORPUS), "--limit", str(3 * count), "--batch", str(count),
              "--out", folder, "--report", f"{folder}/report.json", "--progress", "none"],
             check=True, stdout=subprocess.DEVNULL, env={**os.environ, "VERNIER_THREADS": str(threads)})
         return json.loads(Path(folder, "report.json").read_text())["lastBatch"]["seconds"]["total"] / count
