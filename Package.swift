@@ -88,7 +88,8 @@ let package = Package(
         .target(
             name: "Calibration",
             dependencies: [
-                "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation", "CalibrationStatistics",
+                "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation",
+                "CalibrationStatistics",
                 "StatisticsFile",
             ], swiftSettings: strict),
 
@@ -104,7 +105,8 @@ let package = Package(
         .executableTarget(
             name: "vernier",
             dependencies: [
-                "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation", "CalibrationStatistics",
+                "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation",
+                "CalibrationStatistics",
                 "StatisticsFile", "ProfileCompiler", "Calibration", "Evaluation",
                 "Presentation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
