@@ -1,6 +1,7 @@
 """The captions' SentencePiece model, with T5's settings: no begin mark, `</s>` appended, pad 0, eos 1, unknown 2."""
 
 import functools
+import io
 import random
 from pathlib import Path
 
@@ -21,12 +22,12 @@ def train_pieces(count=20000, seed=7):
     rows = draw_scenes(count, torch.Generator().manual_seed(seed), TRAINING).rows(random.Random(seed))
     prompts = [row["prompt"] for row in rows]
     words = sorted({word for prompt in prompts for word in prompt.split()})
+    model = io.BytesIO()  # a writer, not a file prefix, which the model would remember
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(prompts + [word + "s" for word in words]), model_prefix=str(PIECES.with_suffix("")), model_type="unigram",
+        sentence_iterator=iter(prompts + [word + "s" for word in words]), model_writer=model, model_type="unigram",
         vocab_size=160, hard_vocab_limit=False, normalization_rule_name="nmt_nfkc", character_coverage=1.0,
         pad_id=0, eos_id=1, unk_id=2, bos_id=-1, pad_piece="<pad>", eos_piece="</s>", unk_piece="<unk>", num_threads=1, minloglevel=2)
-    PIECES.with_suffix("").with_suffix(".model").replace(PIECES)
-    PIECES.with_suffix(".vocab").unlink(missing_ok=True)
+    PIECES.write_bytes(model.getvalue())
 
 
 @functools.cache
