@@ -139,19 +139,12 @@ public final class KVCache {
                         nonisolated(unsafe) let mass = mass, entropies = entropies, topMass = topMass
                         Parallel.forEach(parts: cells) { cell in
                             let (sequence, head) = (cell / heads, cell % heads)
-                            let history = counts[cell], offset = cell * tokens * width
-                            let region = arena.values.pointer + starts[cell] * arena.slotWidth
-                            var attention = Attention(
-                                queries: queries + offset, queryStride: width, queryCount: tokens, headWidth: width,
+                            var attention = self.attention(
+                                cell: cell, history: counts[cell], start: starts[cell], tokens: tokens,
+                                queries: queries,
+                                keys: keys, values: values,
                                 output: output + (sequence * tokens * heads + head) * width, outputStride: heads * width
                             )
-                            attention.historyKeys = UnsafePointer(region)
-                            attention.historyValues = UnsafePointer(region + history * width)
-                            attention.historyCount = history
-                            attention.historyBias = UnsafePointer(arena.biases + starts[cell])
-                            attention.currentKeys = keys + offset
-                            attention.currentValues = values + offset
-                            attention.currentCount = tokens
                             if measures, let base = mass.baseAddress {
                                 (base + cell * total).update(repeating: 0, count: total)
                                 attention.columnMass = base + cell * total
@@ -271,18 +264,10 @@ public final class KVCache {
         mass.withUnsafeMutableBufferPointer { mass in
             nonisolated(unsafe) let mass = mass
             Parallel.forEach(parts: counts.count) { cell in
-                let offset = cell * tokens * width
-                let region = arena.values.pointer + starts[cell] * arena.slotWidth
-                var attention = Attention(
-                    queries: queries + offset, queryStride: width, queryCount: tokens, headWidth: width,
-                    output: discarded.pointer + offset, outputStride: width)
-                attention.historyKeys = UnsafePointer(region)
-                attention.historyValues = UnsafePointer(region + counts[cell] * width)
-                attention.historyCount = counts[cell]
-                attention.historyBias = UnsafePointer(arena.biases + starts[cell])
-                attention.currentKeys = keys + offset
-                attention.currentValues = values + offset
-                attention.currentCount = tokens
+                var attention = self.attention(
+                    cell: cell, history: counts[cell], start: starts[cell], tokens: tokens, queries: queries,
+                    keys: keys,
+                    values: values, output: discarded.pointer + cell * tokens * width, outputStride: width)
                 attention.rowWeights = UnsafePointer(weights.pointer)
                 if let base = mass.baseAddress {
                     (base + cell * total).update(repeating: 0, count: total)
@@ -291,6 +276,26 @@ public final class KVCache {
                 attention.run(scratch: scratch.pointer)
             }
         }
+    }
+
+    /// One cell's attention: its queries over its retained slots, with their biases, and its current map.
+    private func attention(
+        cell: Int, history: Int, start: Int, tokens: Int, queries: UnsafePointer<Float>, keys: UnsafePointer<Float>,
+        values: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, outputStride: Int
+    ) -> Attention {
+        let width = geometry.headWidth, offset = cell * tokens * width
+        let region = arena.values.pointer + start * arena.slotWidth
+        var attention = Attention(
+            queries: queries + offset, queryStride: width, queryCount: tokens, headWidth: width, output: output,
+            outputStride: outputStride)
+        attention.historyKeys = UnsafePointer(region)
+        attention.historyValues = UnsafePointer(region + history * width)
+        attention.historyBias = UnsafePointer(arena.biases + start)
+        attention.historyCount = history
+        attention.currentKeys = keys + offset
+        attention.currentValues = values + offset
+        attention.currentCount = tokens
+        return attention
     }
 
     private func recordKept(scale: Int, layer: Int, counts: [Int]) {
