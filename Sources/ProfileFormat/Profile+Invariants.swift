@@ -16,7 +16,7 @@ extension Profile {
         if !unknown.isEmpty {
             problems.append("requires unknown features: \(unknown.map(JSONValue.quoted).joined(separator: ", "))")
         }
-        problems += roleProblems + provenance.problems
+        problems += roleProblems + planProblems + provenance.problems
         guard problems.isEmpty else { return problems }
         problems = Self.capacityProblems(schedule: schedule, capacities: capacities)
         guard problems.isEmpty else { return problems }
@@ -79,6 +79,25 @@ extension Profile {
         }
         if count > shownViolations {
             problems.append("\(count - shownViolations) more cells are out of bounds")
+        }
+        return problems
+    }
+
+    /// A planned selection has a plan, whose slots are the capacities, and says that readers must know it.
+    private var planProblems: [String] {
+        guard selection.isPlanned == (plan != nil) else {
+            return [
+                "expected \(selection.isPlanned ? "a" : "no") plan for the selection rule \(selection.name), "
+                    + "found \(plan == nil ? "none" : "one")"
+            ]
+        }
+        var problems: [String] = []
+        if requires.contains(PoolingPlan.requirement) != (plan != nil) {
+            problems.append(
+                "expected the requirement \(JSONValue.quoted(PoolingPlan.requirement)) exactly if there is a plan")
+        }
+        if let plan, plan.capacities != capacities {
+            problems.append("expected a plan whose slots are the capacities, found other slots")
         }
         return problems
     }

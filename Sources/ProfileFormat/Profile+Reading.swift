@@ -29,8 +29,8 @@ extension Profile {
         let root = JSONCursor(try JSONValue.parse(bytes, name: name, maximumDepth: 16), place: name)
         let requires = try Self.requireKnownFormat(root)
         try root.requireOnly(keys: [
-            "budget", "capacities", "format", "model", "policy", "provenance", "requires", "residentFormula", "roles",
-            "schedule", "selection", "storage", "version",
+            "budget", "capacities", "format", "model", "plan", "policy", "provenance", "requires", "residentFormula",
+            "roles", "schedule", "selection", "storage", "version",
         ])
         let model = try ModelIdentity(reading: root.member("model"))
         let schedule = try ScaleSchedule(reading: root.member("schedule"))
@@ -43,24 +43,32 @@ extension Profile {
         }
         let budget = try root.member("budget")
         try budget.requireOnly(keys: ["realised", "requested"])
+        let capacities = try Self.capacities(root.member("capacities"), model: model, schedule: schedule)
+        let bounds = Self.capacityProblems(schedule: schedule, capacities: capacities)
+        guard bounds.isEmpty else {
+            throw VernierError(.malformedFile, at: name, problems: bounds, remedy: Self.contradiction)
+        }
         self.init(
             unchecked: requires, model: model, schedule: schedule,
             policy: try PolicyDescription(reading: root.member("policy")),
             selection: try SelectionRule(reading: root.member("selection")), storage: storage,
             requestedBudget: try BudgetRequest(reading: budget.member("requested")),
             realisedBudget: try RealisedBudget(reading: budget.member("realised")),
-            capacities: try Self.capacities(root.member("capacities"), model: model, schedule: schedule),
+            capacities: capacities,
+            plan: try root.optionalMember("plan").map {
+                try PoolingPlan(reading: $0, capacities: capacities, schedule: schedule)
+            },
             roles: try Self.roles(root.member("roles"), model: model, schedule: schedule),
             residentFormula: try root.member("residentFormula").string(),
             provenance: try Provenance(reading: root.member("provenance")))
         let problems = checkInvariants()
         guard problems.isEmpty else {
             throw VernierError(
-                .malformedFile, at: name, problems: problems,
-                remedy: "The profile contradicts itself; compile it again instead of editing it.")
+                .malformedFile, at: name, problems: problems, remedy: Self.contradiction)
         }
     }
 
+    private static let contradiction = "The profile contradicts itself; compile it again instead of editing it."
     private static let remedy = "Use a newer version of Vernier, or compile the profile again with this one."
 
     /// Checks format, version and requirements, before anything else of the file is believed; returns the latter.

@@ -8,7 +8,7 @@ extension Profile {
     public func write(to path: String) throws { try AtomicFile.write(canonicalText(), to: path) }
 
     var jsonValue: JSONValue {
-        [
+        let members: JSONValue = [
             "budget": ["realised": realisedBudget.jsonValue, "requested": requestedBudget.jsonValue],
             "capacities": capacityRows,
             "format": .string(Self.format),
@@ -23,6 +23,9 @@ extension Profile {
             "storage": .string(storage.name),
             "version": .integer(Int64(Self.version)),
         ]
+        guard let plan, case .object(var object) = members else { return members }
+        object["plan"] = plan.jsonValue
+        return .object(object)
     }
 
     /// Capacities as [branch][scale][layer][head]; a layer whose heads are all equal is one number.

@@ -10,7 +10,7 @@ public struct Profile: Sendable, Hashable {
     /// The version of the format that this build reads and writes.
     public static let version = 1
     /// The entries of ``requires`` that this build can honour.
-    public static let knownRequirements: [String] = []
+    public static let knownRequirements = [PoolingPlan.requirement]
 
     /// Features that a reader must know, or else refuse the profile; sorted.
     public let requires: [String]
@@ -30,6 +30,8 @@ public struct Profile: Sendable, Hashable {
     public let realisedBudget: RealisedBudget
     /// Tokens per cell.
     public let capacities: CellCapacities
+    /// The boundary maps of a selection that is planned (``SelectionRule/isPlanned``); nil for rules that score.
+    public let plan: PoolingPlan?
     /// The role of every layer at every scale, [scale][layer]; empty if the policy knows no roles.
     public let roles: [[LayerRole]]
     /// How the predicted bytes come about, as text.
@@ -43,7 +45,7 @@ public struct Profile: Sendable, Hashable {
     public init(
         model: ModelIdentity, schedule: ScaleSchedule, policy: PolicyDescription, selection: SelectionRule,
         storage: StorageFormat, requestedBudget: BudgetRequest, capacities: CellCapacities,
-        roles: [[LayerRole]] = [], provenance: Provenance, requires: [String] = []
+        plan boundaries: PoolingPlan? = nil, roles: [[LayerRole]] = [], provenance: Provenance, requires: [String] = []
     ) throws {
         var problems = Self.shapeProblems(model: model, schedule: schedule, capacities: capacities)
         // Before the ledger, which may count on capacities that fit the schedule.
@@ -53,10 +55,12 @@ public struct Profile: Sendable, Hashable {
             capacities: capacities, schedule: schedule, storage: storage, headWidth: model.headWidth,
             branches: model.branches)
         self.init(
-            unchecked: requires.sorted(), model: model, schedule: schedule, policy: policy, selection: selection,
+            unchecked: Set(requires + (boundaries == nil ? [] : [PoolingPlan.requirement])).sorted(), model: model,
+            schedule: schedule, policy: policy, selection: selection,
             storage: storage, requestedBudget: requestedBudget,
             realisedBudget: RealisedBudget(capacities: capacities, schedule: schedule, plan: plan),
-            capacities: capacities, roles: roles, residentFormula: plan.formula, provenance: provenance)
+            capacities: capacities, plan: boundaries, roles: roles, residentFormula: plan.formula,
+            provenance: provenance)
         let violations = checkInvariants()
         guard violations.isEmpty else { throw VernierError(.invalidArgument, at: "profile", problems: violations) }
     }
@@ -65,8 +69,8 @@ public struct Profile: Sendable, Hashable {
     init(
         unchecked requires: [String], model: ModelIdentity, schedule: ScaleSchedule, policy: PolicyDescription,
         selection: SelectionRule, storage: StorageFormat, requestedBudget: BudgetRequest,
-        realisedBudget: RealisedBudget, capacities: CellCapacities, roles: [[LayerRole]], residentFormula: String,
-        provenance: Provenance
+        realisedBudget: RealisedBudget, capacities: CellCapacities, plan: PoolingPlan?, roles: [[LayerRole]],
+        residentFormula: String, provenance: Provenance
     ) {
         self.requires = requires
         self.model = model
@@ -77,6 +81,7 @@ public struct Profile: Sendable, Hashable {
         self.requestedBudget = requestedBudget
         self.realisedBudget = realisedBudget
         self.capacities = capacities
+        self.plan = plan
         self.roles = roles
         self.residentFormula = residentFormula
         self.provenance = provenance

@@ -15,10 +15,15 @@ public struct SelectionRule: Sendable, Hashable, CustomStringConvertible {
     private static let table: [(name: String, parameters: [(name: String, domain: Domain, standard: JSONValue)])] = [
         ("attention-mass", [("valueNorm", .flag, false)]),
         ("observation-window", [("side", .integer(1...64), 4)]),
+        ("pooling-plan", []),
+        ("position-plan", [("summary", .flag, false)]),
         ("random", [("seed", .integer(0...Int.max), 0)]),
         ("sink-recent", [("sinkScales", .integer(0...64), 3)]),
         ("sliding-window", []),
+        ("spatial", []),
     ]
+    /// The rules whose choice the compiler makes, as boundary maps in the profile.
+    private static let planned: Set<String> = ["pooling-plan", "position-plan", "spatial"]
 
     /// The names of all rules.
     public static var knownNames: [String] { table.map(\.name) }
@@ -56,6 +61,18 @@ public struct SelectionRule: Sendable, Hashable, CustomStringConvertible {
     }
     /// The newest tokens.
     public static let slidingWindow = SelectionRule(known: "sliding-window", [:])
+
+    /// Slots that are means of fixed groups of positions, chosen by measured cost of merging (`method.md` section 4).
+    public static let poolingPlan = SelectionRule(known: "pooling-plan", [:])
+    /// A fixed set of positions, the best by measured cost of dropping; with `summary`, all others share one more slot.
+    public static func positionPlan(summary: Bool = false) -> SelectionRule {
+        SelectionRule(known: "position-plan", ["summary": .bool(summary)])
+    }
+    /// Slots that are means of neighbours on the maps, chosen by geometry alone.
+    public static let spatial = SelectionRule(known: "spatial", [:])
+
+    /// Whether the compiler has chosen already: the profile then holds a ``PoolingPlan``, and the runtime scores nothing.
+    public var isPlanned: Bool { Self.planned.contains(name) }
 
     private init(known name: String, _ parameters: Parameters) {
         self.name = name

@@ -1,0 +1,98 @@
+/// What one cell does when a scale has finished: every source goes to one slot of the next scale, or is dropped.
+///
+/// Sources are the cell's old slots in order and then the `n_{k-1}` tokens of the scale just finished. Slots are numbered
+/// by their first source, so that every map has one form. A slot's key is `sum of c_s k_s` over its sources s, its value
+/// likewise; with the plain coefficient `members(source) / members(slot)` that is a running mean over the history
+/// positions the slot stands for. Coefficients and biases that were fitted are stored as steps from the plain ones.
+public struct BoundaryMap: Sendable, Hashable {
+    /// The target of a source that is dropped.
+    public static let dropped = UInt16.max
+    /// One step of a coefficient: a code c stands for the plain coefficient times `c / 4096`.
+    public static let coefficientSteps: Float = 4096
+    /// One step of a bias: a code c stands for the plain bias, the log of the slot's members, plus `c / 1024` nats.
+    public static let biasSteps: Float = 1024
+    /// The most slots of a cell.
+    public static let largestSlotCount = Int(UInt16.max) - 1
+
+    /// Old slots and new tokens.
+    public let sourceCount: Int
+    /// Slots after the boundary.
+    public let slotCount: Int
+    /// The slot of each source, or ``dropped``; empty if every source keeps its place (``isIdentity``).
+    public let targets: [UInt16]
+    /// Fitted key and value coefficients, one code a source; empty for plain means. See ``coefficientSteps``.
+    public let keyCodes: [Int16]
+    public let valueCodes: [Int16]
+    /// Fitted biases, one code a slot; empty for the log of the slot's members. See ``biasSteps``.
+    public let biasCodes: [Int16]
+
+    /// Whether every source becomes a slot of its own, as it was.
+    public var isIdentity: Bool { targets.isEmpty && sourceCount == slotCount }
+
+    /// A map under which everything stays.
+    public init(keeping sourceCount: Int) {
+        self.sourceCount = sourceCount
+        slotCount = sourceCount
+        targets = []
+        keyCodes = []
+        valueCodes = []
+        biasCodes = []
+    }
+
+    /// A map from groups: sources with the same label share a slot, nil is dropped. Slots are numbered by their first
+    /// source, whatever the labels; a map that keeps everything apart is the identity.
+    public init(labels: [Int?]) {
+        var slots: [Int: UInt16] = [:]
+        let targets = labels.map { label -> UInt16 in
+            guard let label else { return Self.dropped }
+            if let slot = slots[label] { return slot }
+            let slot = UInt16(clamping: slots.count)
+            slots[label] = slot
+            return slot
+        }
+        self.init(targets: targets, slotCount: slots.count)
+    }
+
+    /// A map from its targets; the plan that takes it up checks them.
+    init(targets: [UInt16], slotCount: Int, keyCodes: [Int16] = [], valueCodes: [Int16] = [], biasCodes: [Int16] = []) {
+        sourceCount = targets.count
+        self.slotCount = slotCount
+        self.targets = targets.count == slotCount ? [] : targets
+        self.keyCodes = keyCodes
+        self.valueCodes = valueCodes
+        self.biasCodes = biasCodes
+    }
+
+    /// The same groups with fitted numbers: coefficients as multiples of the plain ones, one a source, and steps in nats
+    /// from the plain biases, one a slot; empty arrays leave the plain ones. What lies beyond the codes is clamped to
+    /// them; a source that is alone in its slot keeps the coefficient 1.
+    /// - Precondition: the arrays are empty or as long as sources and slots; numbers are finite.
+    public func fitted(keyFactors: [Float], valueFactors: [Float], biasSteps: [Float]) -> BoundaryMap {
+        precondition(
+            (keyFactors.isEmpty || keyFactors.count == sourceCount)
+                && (valueFactors.isEmpty || valueFactors.count == sourceCount)
+                && (biasSteps.isEmpty || biasSteps.count == slotCount), "one number a source or slot")
+        guard !isIdentity else { return self }
+        let alone = isAlone
+        func codes(_ factors: [Float]) -> [Int16] {
+            factors.indices.map {
+                alone[$0] ? Int16(Self.coefficientSteps) : Self.code(factors[$0], Self.coefficientSteps)
+            }
+        }
+        return BoundaryMap(
+            targets: targets, slotCount: slotCount, keyCodes: codes(keyFactors), valueCodes: codes(valueFactors),
+            biasCodes: biasSteps.map { Self.code($0, Self.biasSteps) })
+    }
+
+    private static func code(_ number: Float, _ steps: Float) -> Int16 {
+        Int16(min(max((number * steps).rounded(), Float(Int16.min)), Float(Int16.max)))
+    }
+
+    /// Whether each source is the only one of its slot; false for what is dropped.
+    public var isAlone: [Bool] {
+        guard !isIdentity else { return Array(repeating: true, count: sourceCount) }
+        var sources = [Int](repeating: 0, count: slotCount)
+        for target in targets where target != Self.dropped { sources[Int(target)] += 1 }
+        return targets.map { $0 != Self.dropped && sources[Int($0)] == 1 }
+    }
+}

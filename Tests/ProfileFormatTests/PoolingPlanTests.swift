@@ -1,0 +1,190 @@
+import Foundation
+import TestSupport
+import Testing
+import VernierCore
+
+@testable import ProfileFormat
+
+struct PoolingPlanTests {
+    /// Histories 0 1 5 14 30; 2 branches, 2 layers, 2 heads.
+    static let sides = [1, 2, 3, 4, 2]
+
+    /// A plan drawn from a seed: every cell merges at random, and some drop.
+    static func plan(seed: UInt64, fitted: Bool, schedule: ScaleSchedule) throws -> PoolingPlan {
+        var random = SplitMix64(seed: seed)
+        let cells = 4
+        var maps: [BoundaryMap] = []
+        for _ in 0..<2 {
+            var before = [Int](repeating: 0, count: cells)
+            for scale in 0..<schedule.scaleCount {
+                for cell in 0..<cells {
+                    let sources = scale == 0 ? 0 : before[cell] + schedule.tokenCount(scale - 1)
+                    var map = BoundaryMap(keeping: sources)
+                    if scale >= 2, cell > 0 {
+                        map = BoundaryMap(
+                            labels: (0..<sources).map { _ in
+                                let label = Int(random.next() % 9)
+                                return label == 8 ? nil : label
+                            })
+                        if fitted {
+                            map = map.fitted(
+                                keyFactors: (0..<sources).map { Float($0 % 5) * 0.37 - 0.5 },
+                                valueFactors: (0..<sources).map { Float($0 % 7) * 0.21 },
+                                biasSteps: (0..<map.slotCount).map { Float($0) * 0.125 - 0.25 })
+                        }
+                    }
+                    before[cell] = map.slotCount
+                    maps.append(map)
+                }
+            }
+        }
+        return try PoolingPlan(schedule: schedule, branchCount: 2, layerCount: 2, headCount: 2, maps: maps)
+    }
+
+    static func profile(seed: UInt64, fitted: Bool) throws -> Profile {
+        let schedule = try Examples.schedule(sides)
+        let plan = try plan(seed: seed, fitted: fitted, schedule: schedule)
+        return try Profile(
+            model: Examples.model(layers: 2), schedule: schedule, policy: PolicyDescription(name: "rate-distortion"),
+            selection: .poolingPlan, storage: .float32, requestedBudget: .keptShare(1), capacities: plan.capacities,
+            plan: plan, provenance: Examples.provenance())
+    }
+
+    @Test(arguments: [false, true]) func survivesAFile(fitted: Bool) throws {
+        for seed in 0..<20 as Range<UInt64> {
+            let profile = try Self.profile(seed: seed, fitted: fitted)
+            let text = try profile.canonicalText()
+            let read = try Profile(parsing: text, name: "profile")
+            #expect(read == profile)
+            #expect(try read.canonicalText() == text)
+            #expect(profile.requires == [PoolingPlan.requirement])
+        }
+    }
+
+    @Test func membersCountPositionsAndGroupsAreThem() throws {
+        let schedule = try Examples.schedule(Self.sides)
+        let plan = try Self.plan(seed: 3, fitted: false, schedule: schedule)
+        for scale in 0..<schedule.scaleCount {
+            for cell in 0..<8 {
+                let (branch, layer, head) = (cell / 4, cell / 2 % 2, cell % 2)
+                let groups = plan.groups(branch: branch, scale: scale, layer: layer, head: head, schedule: schedule)
+                let members = plan.members(branch: branch, scale: scale, layer: layer, head: head)
+                #expect(groups.map(\.count) == (members.isEmpty ? groups.map { _ in 1 } : members.map { Int($0) }))
+                let all = groups.flatMap { $0 }
+                #expect(Set(all).count == all.count)
+                #expect(all.allSatisfy { (0..<schedule.historyTokens(scale)).contains($0) })
+            }
+        }
+    }
+
+    /// Whatever the nesting, a plain slot is the mean of its positions: coefficients multiply out to one over the count.
+    @Test func plainCoefficientsAreRunningMeans() throws {
+        let schedule = try Examples.schedule(Self.sides)
+        let plan = try Self.plan(seed: 5, fitted: false, schedule: schedule)
+        for cell in 0..<8 {
+            let (branch, layer, head) = (cell / 4, cell / 2 % 2, cell % 2)
+            var weights: [[Int: Float]] = []  // per slot: position -> weight
+            for scale in 1..<schedule.scaleCount {
+                let map = plan.map(branch: branch, scale: scale, layer: layer, head: head)
+                let coefficients = plan.coefficients(branch: branch, scale: scale, layer: layer, head: head)
+                let first = schedule.historyTokens(scale - 1)
+                let sources = weights + (0..<schedule.tokenCount(scale - 1)).map { [first + $0: 1] }
+                var next = [[Int: Float]](repeating: [:], count: map.slotCount)
+                for (source, positions) in sources.enumerated() {
+                    let target = map.isIdentity ? UInt16(source) : map.targets[source]
+                    guard target != BoundaryMap.dropped else { continue }
+                    for (position, weight) in positions {
+                        next[Int(target)][position] = weight * coefficients.keys[source]
+                        #expect(coefficients.keys[source] == coefficients.values[source])
+                    }
+                }
+                weights = next
+                let biases = plan.biases(branch: branch, scale: scale, layer: layer, head: head)
+                for (slot, positions) in weights.enumerated() {
+                    #expect(positions.values.allSatisfy { abs($0 * Float(positions.count) - 1) < 1e-5 })
+                    #expect(abs(expf(biases[slot]) - Float(positions.count)) < 1e-3)
+                }
+            }
+        }
+    }
+
+    @Test func fittedNumbersStayWithinHalfAStep() throws {
+        let map = BoundaryMap(labels: [0, 0, 1, 2, 2, 2])
+            .fitted(
+                keyFactors: [0.9, 1.1, 0.3, -0.2, 1, 7.5], valueFactors: [], biasSteps: [0.01, -0.02, 40])
+        #expect(map.keyCodes[2] == 4096)  // alone: what is kept is kept exactly
+        #expect(map.keyCodes[0] == 3686 && map.keyCodes[3] == -819 && map.keyCodes[5] == 30720)
+        #expect(map.valueCodes.isEmpty)
+        #expect(map.biasCodes == [10, -20, Int16.max])
+    }
+
+    @Test func refusesMapsThatDoNotFit() throws {
+        let schedule = try Examples.schedule([1, 2, 3])
+        func plan(_ maps: [BoundaryMap]) throws -> PoolingPlan {
+            try PoolingPlan(schedule: schedule, branchCount: 1, layerCount: 1, headCount: 1, maps: maps)
+        }
+        let good = [BoundaryMap(keeping: 0), BoundaryMap(keeping: 1), BoundaryMap(labels: [0, 0, 1, nil, 1])]
+        #expect(try plan(good).capacities[0, 2, 0, 0] == 2)
+        for bad in [
+            [good[0], good[1]], [good[0], good[1], BoundaryMap(keeping: 4)],
+            [good[0], good[1], BoundaryMap(targets: [1, 0, 0, 0, 0], slotCount: 2)],
+            [good[0], good[1], BoundaryMap(targets: [0, 0, 0, 0, 0], slotCount: 2)],
+            [good[0], good[1], BoundaryMap(targets: [0, 1, 2, 0, 0], slotCount: 2)],
+            [good[0], good[1], BoundaryMap(targets: [0, 1, 1, 0, 0], slotCount: 2, keyCodes: [1])],
+        ] {
+            #expect(throws: VernierError.self) { try plan(bad) }
+        }
+    }
+
+    /// Every byte of the packed parts matters or is refused; nothing crashes.
+    @Test func survivesChangedPlans() throws {
+        let profile = try Self.profile(seed: 1, fitted: true)
+        guard case .object(let root) = profile.jsonValue, case .object(let plan)? = root["plan"] else {
+            Issue.record("a profile with a plan is an object with an object")
+            return
+        }
+        var refused = 0
+        for key in ["maps", "keys", "values", "biases"] {
+            guard case .string(let text)? = plan[key], let bytes = Base64.decode(text) else {
+                Issue.record("the plan has \(key)")
+                continue
+            }
+            func attempt(_ bytes: [UInt8]) throws {
+                var plan = plan, root = root
+                plan[key] = .string(Base64.encode(bytes))
+                root["plan"] = .object(plan)
+                do {
+                    let read = try Profile(parsing: JSONValue.object(root).canonicalText(), name: "changed")
+                    #expect(read != profile)
+                } catch let error as VernierError {
+                    #expect([.malformedFile, .unsupportedVersion].contains(error.code))
+                    refused += 1
+                }
+            }
+            for index in bytes.indices {
+                for bit in [0, 3, 7] {
+                    var changed = bytes
+                    changed[index] ^= 1 << UInt8(bit)
+                    try attempt(changed)
+                }
+            }
+            try attempt(Array(bytes.dropLast()))
+            try attempt(bytes + [0])
+            try attempt([])
+        }
+        #expect(refused > 50)
+    }
+
+    @Test func aPlanAndARuleBelongTogether() throws {
+        let profile = try Self.profile(seed: 2, fitted: false)
+        for (old, new) in [
+            ("\"name\": \"pooling-plan\"", "\"name\": \"sliding-window\""),
+            ("[\n    \"boundary-maps\"\n  ]", "[]"), ("[\"boundary-maps\"]", "[]"),
+        ] {
+            let text = try profile.canonicalText()
+            let changed = text.replacing(old, with: new)
+            guard changed != text else { continue }
+            #expect(throws: VernierError.self) { try Profile(parsing: changed, name: "changed") }
+        }
+    }
+}
