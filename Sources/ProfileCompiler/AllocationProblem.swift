@@ -32,6 +32,19 @@ struct AllocationProblem {
     /// - Parameter wishes: the tokens per head of each layer, L whole numbers, not negative, for a compressed scale.
     ///   Called for ascending scales.
     func fill(_ wishes: (_ scale: Int) -> [Int]) -> CellCapacities {
+        fillCells { scale, bounds in
+            Settlement.settle(
+                wishes: wishes(scale).flatMap { repeatElement($0, count: heads) }, bounds: bounds,
+                total: slotsPerBranch)
+        }
+    }
+
+    /// Makes a table from what each cell holds at each compressed scale; earlier scales hold their whole history.
+    ///
+    /// - Parameter tokens: the tokens of each cell, `[layer][head]`, from the most that each cell can hold,
+    ///   `min(H_k, capacity(k-1) + n_{k-1})`; they stay within these bounds and sum to ``slotsPerBranch``, which the
+    ///   bounds always allow. Called for ascending scales.
+    func fillCells(_ tokens: (_ scale: Int, _ bounds: [Int]) -> [Int]) -> CellCapacities {
         var table = CellCapacities(
             branchCount: 1, scaleCount: schedule.scaleCount, layerCount: layers, headCount: heads)
         var previous = [Int](repeating: 0, count: cells)
@@ -41,9 +54,7 @@ struct AllocationProblem {
                 previous = [Int](repeating: history, count: cells)
             } else {
                 let arriving = scale == 0 ? 0 : schedule.tokenCount(scale - 1)
-                previous = Settlement.settle(
-                    wishes: wishes(scale).flatMap { repeatElement($0, count: heads) },
-                    bounds: previous.map { min(history, $0 + arriving) }, total: slotsPerBranch)
+                previous = tokens(scale, previous.map { min(history, $0 + arriving) })
             }
             for layer in 0..<layers {
                 for head in 0..<heads { table[0, scale, layer, head] = previous[layer * heads + head] }

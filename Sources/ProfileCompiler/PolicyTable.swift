@@ -5,8 +5,11 @@ enum PolicyTable {
     static let policies: [any AllocationPolicy] = [
         UniformPolicy(),
         PyramidPolicy(),
+        HeadAdaptivePolicy(),
+        CakePolicy(),
         ScaleKVPolicy(),
         ScaleKVLinearPolicy(),
+        HeatKVPolicy(),
     ]
 
     /// The policy called `name`. Throws ``VernierError/Code/invalidArgument`` with the known names.

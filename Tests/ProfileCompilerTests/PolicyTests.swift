@@ -111,7 +111,8 @@ import VernierCore
     static let failures: [Failure] = [
         Failure(
             policy: "magic", code: .invalidArgument,
-            message: "policy: expected one of uniform, pyramid, scalekv, scalekv-linear, found \"magic\"."),
+            message: "policy: expected one of uniform, pyramid, head-adaptive, cake, scalekv, scalekv-linear, heatkv, "
+                + "found \"magic\"."),
         Failure(
             policy: "pyramid", parameters: ["beta": 0.5, "gamma": 1], code: .invalidArgument,
             message: "policy 'pyramid': beta: expected a number from 1.0 to 1000000.0, found 0.5; "
@@ -195,7 +196,9 @@ import VernierCore
     }
 
     @Test func policiesDescribeThemselves() {
-        #expect(allocationPolicies.map(\.name) == ["uniform", "pyramid", "scalekv", "scalekv-linear"])
+        #expect(
+            allocationPolicies.map(\.name)
+                == ["uniform", "pyramid", "head-adaptive", "cake", "scalekv", "scalekv-linear", "heatkv"])
         for policy in allocationPolicies {
             #expect(policy.summary.hasSuffix("."))
             for parameter in policy.parameters {
