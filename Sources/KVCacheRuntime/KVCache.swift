@@ -8,7 +8,8 @@ import VernierCore
 /// The history and the current map are attended as two segments; the current map's keys and values are never copied
 /// into the cache before it is known which of them stay. The last scale is not stored.
 ///
-/// Use: for each image, for each scale in order, for each layer in order, call ``attend(scale:layer:queries:keys:values:into:observer:)``.
+/// Use: for each image, for each scale in order, for each layer in order, call
+/// ``attend(scale:layer:queries:keys:values:into:observer:)``.
 public final class KVCache {
     /// The sizes the cache was made for.
     public let geometry: CacheGeometry
@@ -19,21 +20,17 @@ public final class KVCache {
     /// Bytes held and kept; see ``CacheLedger``.
     public private(set) var ledger: CacheLedger
 
-    private let selector: any SlotSelector
+    private let boundaryStep: any BoundaryStep
     private let arena: SlotArena
-    private var layerStart: [Int]  // first slot of each layer's region
-    private var cellSlots: [Int]  // [layer][sequence][head] slots held now
-    private var leftEnd = 0  // slots packed at the left so far in this scale
+    private var layout: CacheLayout
     private var nextScale = 0
     private var nextLayer = 0
+    private let meter = AttentionMeter()
     private let scratch = ThreadScratch(countEach: 0)
-    private let rowWeights: [FloatBuffer?]  // per scale; nil inside the array: all rows count 1
-    private let wantsMass: Bool
-    private var mass: [Double] = []
-    private var kept: [Int32] = []
-    private var oldRegion = FloatBuffer(count: 0)
-    private var oldPositions: [Int32] = []
-    private var oldBiases: [Float] = []
+    private var aside = SlotArena(capacity: CacheExtent(), withMass: false)  // an old region that is in the way
+    private let newCounts = ScratchBuffer<Int>()
+    private let newStarts = ScratchBuffer<CacheExtent>()
+    private let discarded = ScratchBuffer<Float>()
 
     /// Makes an empty cache.
     ///
@@ -45,7 +42,8 @@ public final class KVCache {
     ) throws {
         self.geometry = geometry
         self.capacities = capacities
-        self.selector = selector
+        try Self.requireFit(capacities, geometry)
+        boundaryStep = SelectingRetention(selector: selector, schedule: geometry.schedule)
         plan = ResidentPlan(
             capacities: capacities, schedule: geometry.schedule, storage: storage, headWidth: geometry.headWidth,
             branches: geometry.branches)
@@ -55,50 +53,70 @@ public final class KVCache {
                 .outOfMemory, at: "KV cache", problems: ["the plan needs \(plan.residentSlots) slots an image"],
                 remedy: "Generate fewer images at once, or compile a smaller budget.")
         }
-        arena = SlotArena(capacity: slots, headWidth: geometry.headWidth)
+        let slotBytes = storage.bytesPerSlot(headWidth: geometry.headWidth)
+        let capacity = CacheExtent(slots: slots, bytes: slots * slotBytes)
+        arena = SlotArena(capacity: capacity, withMass: boundaryStep.accumulatesMass)
+        let cells = geometry.sequences * geometry.heads
+        layout = CacheLayout(
+            capacity: capacity, cellsPerLayer: cells,
+            slotBytes: Array(repeating: slotBytes, count: geometry.layers * cells))
+        newCounts.reserve(cells)
+        newStarts.reserve(cells)
         let full = ResidentPlan(
             capacities: .full(schedule: geometry.schedule, layers: geometry.layers, heads: geometry.heads),
             schedule: geometry.schedule, storage: storage, headWidth: geometry.headWidth, branches: geometry.branches)
         ledger = CacheLedger(
             predictedResidentBytes: plan.residentBytes(batch: geometry.images),
-            allocatedResidentBytes: arena.values.byteCount, peakResidentBytes: 0,
+            allocatedResidentBytes: arena.capacity.bytes, peakResidentBytes: 0,
             fullCacheBytes: full.residentBytes(batch: geometry.images), transientBytes: 0,
-            bookkeepingBytes: slots * SlotArena.bookkeepingBytesPerSlot,
+            bookkeepingBytes: slots * SlotArena.bookkeepingBytesPerSlot(withMass: boundaryStep.accumulatesMass),
             keptSlots: [])
-        layerStart = Array(repeating: 0, count: geometry.layers)
-        cellSlots = Array(repeating: 0, count: geometry.layers * geometry.sequences * geometry.heads)
-        let weights = geometry.schedule.grids.map { selector.rowWeights(for: $0) }
-        wantsMass = weights.contains { $0 != nil }
-        rowWeights = weights.map { $0.flatMap { $0.isEmpty ? nil : FloatBuffer($0) } }
         reset()
+    }
+
+    private static func requireFit(_ capacities: CellCapacities, _ geometry: CacheGeometry) throws {
+        var problems: [String] = []
+        for (word, expected, found) in [
+            ("scales", geometry.schedule.scaleCount, capacities.scaleCount),
+            ("layers", geometry.layers, capacities.layerCount), ("heads", geometry.heads, capacities.headCount),
+        ] where expected != found {
+            problems.append("expected capacities for \(expected) \(word), found \(found)")
+        }
+        if capacities.branchCount != 1 && capacities.branchCount != geometry.branches {
+            problems.append(
+                "expected capacities for 1 or \(geometry.branches) branches, found \(capacities.branchCount)")
+        }
+        guard problems.isEmpty else {
+            throw VernierError(
+                .mismatch, at: "KV cache", problems: problems, remedy: "Take the capacities of a profile of this model."
+            )
+        }
     }
 
     /// Empties the cache for the next image; the memory stays.
     public func reset() {
         nextScale = 0
         nextLayer = 0
-        leftEnd = 0
-        for index in layerStart.indices { layerStart[index] = arena.capacity }
-        for index in cellSlots.indices { cellSlots[index] = 0 }
+        layout.reset()
         let cells = geometry.branches * geometry.schedule.scaleCount * geometry.layers * geometry.heads
         ledger.keptSlots = Array(repeating: 0, count: cells)
     }
 
     /// The history positions that a cell holds now, ascending.
     public func positions(sequence: Int, layer: Int, head: Int) -> [Int32] {
-        let region = cellStart(sequence: sequence, layer: layer, head: head)
-        let count = cellSlots[cellIndex(sequence: sequence, layer: layer, head: head)]
-        return Array(UnsafeBufferPointer(start: arena.positions + region, count: count))
+        let slots = slots(layer: layer, cell: sequence * geometry.heads + head)
+        return Array(UnsafeBufferPointer(start: slots.positions, count: slots.count))
     }
 
-    /// The keys and values `[slots, D]` that a cell holds now.
+    /// The keys and values `[slots, D]` that a cell holds now, as they are read.
     public func contents(sequence: Int, layer: Int, head: Int) -> (keys: [Float], values: [Float]) {
-        let count = cellSlots[cellIndex(sequence: sequence, layer: layer, head: head)] * geometry.headWidth
-        let start = arena.values.pointer + cellStart(sequence: sequence, layer: layer, head: head) * arena.slotWidth
-        return (
-            Array(UnsafeBufferPointer(start: start, count: count)),
-            Array(UnsafeBufferPointer(start: start + count, count: count))
-        )
+        let slots = slots(layer: layer, cell: sequence * geometry.heads + head)
+        func rows(_ bytes: UnsafeMutableRawPointer) -> [Float] {
+            let floats = FloatBuffer(count: slots.count * slots.width)
+            slots.format.decode(bytes, count: slots.count, width: slots.width, into: floats.pointer)
+            return floats.array
+        }
+        return (rows(slots.keys), rows(slots.values))
     }
 
     /// Attends one layer's current map to its retained history and to itself, then retains what the plan keeps of both.
@@ -113,71 +131,36 @@ public final class KVCache {
         precondition(scale == nextScale && layer == nextLayer, "scales and layers are called in order")
         if layer == 0 { beginScale() }
         let tokens = geometry.schedule.tokenCount(scale), heads = geometry.heads, width = geometry.headWidth
-        let cells = geometry.sequences * heads
+        let map = LayerMap(
+            scale: scale, layer: layer, tokens: tokens, width: width, queries: queries, keys: keys, values: values)
         let isLast = scale == geometry.schedule.scaleCount - 1
-        let starts = cellStarts(layer: layer)
-        let counts = Array(cellSlots[(layer * cells)..<((layer + 1) * cells)])
-        let mostHistory = counts.max() ?? 0, total = mostHistory + tokens
-        let selects = !isLast && wantsMass
-        let measures = selects || observer != nil
-        scratch.reserve(
-            countEach: Attention.scratchCount(headWidth: width, historyCount: mostHistory, currentCount: tokens))
-        recordKept(scale: scale, layer: layer, counts: counts)
+        let selects = !isLast && boundaryStep.wantsMass
+        let rowWeights = selects ? boundaryStep.rowWeights(scale: scale) : nil
+        let mostHistory = layout.largestCount(layer: layer)
+        reserveScratch(tokens: tokens, mostHistory: mostHistory)
+        meter.begin(
+            cells: layout.cellsPerLayer, queryCount: tokens, mostKeys: mostHistory + tokens, measuresMass: selects,
+            observer: observer)
+        recordKept(scale: scale, layer: layer)
 
-        let topCounts = observer?.topCounts ?? []
-        if measures, mass.count < cells * total { mass = Array(repeating: 0, count: cells * total) }
-        var entropies = [Double](repeating: 0, count: observer == nil ? 0 : cells)
-        var topMass = [Double](repeating: 0, count: cells * topCounts.count)
-        let wantsProbabilities = observer?.wantsProbabilities ?? false
-        let probabilities = FloatBuffer(count: wantsProbabilities ? cells * tokens * total : 0)
-        let weights = observer == nil && selects ? rowWeights[scale] : nil
-        // An observer needs every query; the rule then gets its own, weighted mass in a second pass.
-        mass.withUnsafeMutableBufferPointer { mass in
-            entropies.withUnsafeMutableBufferPointer { entropies in
-                topMass.withUnsafeMutableBufferPointer { topMass in
-                    topCounts.withUnsafeBufferPointer { topCounts in
-                        nonisolated(unsafe) let mass = mass, entropies = entropies, topMass = topMass
-                        Parallel.forEach(parts: cells) { cell in
-                            let (sequence, head) = (cell / heads, cell % heads)
-                            var attention = self.attention(
-                                cell: cell, history: counts[cell], start: starts[cell], tokens: tokens,
-                                queries: queries,
-                                keys: keys, values: values,
-                                output: output + (sequence * tokens * heads + head) * width, outputStride: heads * width
-                            )
-                            if measures, let base = mass.baseAddress {
-                                (base + cell * total).update(repeating: 0, count: total)
-                                attention.columnMass = base + cell * total
-                                attention.rowWeights = weights.map { UnsafePointer($0.pointer) }
-                            }
-                            if observer != nil {
-                                attention.entropy = entropies.baseAddress.map { $0 + cell }
-                                attention.topCounts = topCounts.baseAddress
-                                attention.topCountCount = topCounts.count
-                                attention.topMass = topMass.baseAddress.map { $0 + cell * topCounts.count }
-                            }
-                            if wantsProbabilities {
-                                attention.probabilities = probabilities.pointer + cell * tokens * total
-                            }
-                            attention.run(scratch: scratch.pointer)
-                        }
-                    }
-                }
-            }
+        Parallel.forEach(parts: layout.cellsPerLayer) { cell in
+            let (sequence, head) = (cell / heads, cell % heads)
+            var attention = self.attention(
+                map, cell: cell, output: output + (sequence * tokens * heads + head) * width,
+                outputStride: heads * width)
+            meter.attach(to: &attention, cell: cell, rowWeights: rowWeights)
+            attention.run(scratch: scratch.pointer)
         }
         if let observer {
-            report(
-                to: observer, scale: scale, layer: layer, counts: counts, total: total, values: values,
-                entropies: entropies, topMass: topMass, probabilities: wantsProbabilities ? probabilities : nil)
-            if selects, rowWeights[scale] != nil {
-                remeasure(
-                    scale: scale, counts: counts, starts: starts, total: total, queries: queries, keys: keys,
-                    values: values)
+            for cell in 0..<layout.cellsPerLayer {
+                meter.report(
+                    to: observer, sequence: cell / heads, head: cell % heads, cell: cell,
+                    historyCount: layout.count(layer: layer, cell: cell), map: map)
             }
+            // The rule gets its own, weighted mass in a second pass.
+            if let rowWeights { remeasure(map, rowWeights: rowWeights) }
         }
-        if !isLast {
-            retain(scale: scale, layer: layer, counts: counts, starts: starts, total: total, keys: keys, values: values)
-        }
+        if !isLast { retain(map) }
         nextLayer += 1
         if nextLayer == geometry.layers {
             nextLayer = 0
@@ -185,240 +168,114 @@ public final class KVCache {
         }
     }
 
-    // MARK: - Layout
+    // MARK: - Places
 
-    private func cellIndex(sequence: Int, layer: Int, head: Int) -> Int {
-        (layer * geometry.sequences + sequence) * geometry.heads + head
+    /// The slots that a cell holds now.
+    private func slots(layer: Int, cell: Int) -> CellSlots {
+        arena.cell(
+            at: layout.start(layer: layer, cell: cell), count: layout.count(layer: layer, cell: cell),
+            format: .float32, width: geometry.headWidth)
     }
 
-    private func cellStart(sequence: Int, layer: Int, head: Int) -> Int {
-        let first = layer * geometry.sequences * geometry.heads
-        return layerStart[layer]
-            + cellSlots[first..<cellIndex(sequence: sequence, layer: layer, head: head)].reduce(0, +)
-    }
-
-    private func cellStarts(layer: Int) -> [Int] {
-        let cells = geometry.sequences * geometry.heads
-        var start = layerStart[layer]
-        return (0..<cells).map { cell in
-            defer { start += cellSlots[layer * cells + cell] }
-            return start
-        }
-    }
-
-    private func layerSlots(_ layer: Int) -> Int {
-        let cells = geometry.sequences * geometry.heads
-        return cellSlots[(layer * cells)..<((layer + 1) * cells)].reduce(0, +)
-    }
-
-    /// Packs everything at the right end, which frees the left for the first layer's new region.
     private func beginScale() {
-        let held = cellSlots.reduce(0, +)
-        let first = arena.capacity - held
-        if let start = layerStart.first, held > 0 {
-            arena.move(from: start, to: first, count: held)
-        }
-        var start = first
-        for layer in layerStart.indices {
-            layerStart[layer] = start
-            start += layerSlots(layer)
-        }
-        leftEnd = 0
+        let move = layout.packRight()
+        arena.copy(layout.held, from: arena, at: move.from, to: move.to)
     }
 
-    // MARK: - Measuring
-
-    private func report(
-        to observer: any AttentionObserver, scale: Int, layer: Int, counts: [Int], total: Int,
-        values: UnsafePointer<Float>, entropies: [Double], topMass: [Double], probabilities: FloatBuffer?
-    ) {
-        let tokens = geometry.schedule.tokenCount(scale), top = observer.topCounts.count
-        mass.withUnsafeBufferPointer { mass in
-            topMass.withUnsafeBufferPointer { topMass in
-                for cell in counts.indices {
-                    let keyCount = counts[cell] + tokens
-                    observer.observe(
-                        AttentionRecord(
-                            sequence: cell / geometry.heads, layer: layer, head: cell % geometry.heads, scale: scale,
-                            queryCount: tokens, historyCount: counts[cell],
-                            columnMass: UnsafeBufferPointer(rebasing: mass[(cell * total)..<(cell * total + keyCount)]),
-                            topMass: UnsafeBufferPointer(rebasing: topMass[(cell * top)..<((cell + 1) * top)]),
-                            entropy: entropies[cell],
-                            currentValues: values + cell * tokens * geometry.headWidth,
-                            probabilities: probabilities.map {
-                                UnsafeBufferPointer(start: $0.pointer + cell * tokens * total, count: tokens * keyCount)
-                            }))
-                }
-            }
-        }
+    private func reserveScratch(tokens: Int, mostHistory: Int) {
+        let width = geometry.headWidth
+        let attending = Attention.scratchCount(headWidth: width, historyCount: mostHistory, currentCount: tokens)
+        let retaining = boundaryStep.scratchBytes(
+            history: mostHistory, tokens: tokens, kept: mostHistory + tokens, width: width)
+        scratch.reserve(countEach: max(attending, (retaining + 3) / 4))
     }
 
-    /// The rule's own, row-weighted mass, when an observer has taken the all-query mass of the first pass.
-    private func remeasure(
-        scale: Int, counts: [Int], starts: [Int], total: Int, queries: UnsafePointer<Float>, keys: UnsafePointer<Float>,
-        values: UnsafePointer<Float>
-    ) {
-        guard let weights = rowWeights[scale] else { return }
-        let tokens = geometry.schedule.tokenCount(scale), width = geometry.headWidth
-        let discarded = FloatBuffer(count: counts.count * tokens * width)
-        mass.withUnsafeMutableBufferPointer { mass in
-            nonisolated(unsafe) let mass = mass
-            Parallel.forEach(parts: counts.count) { cell in
-                var attention = self.attention(
-                    cell: cell, history: counts[cell], start: starts[cell], tokens: tokens, queries: queries,
-                    keys: keys,
-                    values: values, output: discarded.pointer + cell * tokens * width, outputStride: width)
-                attention.rowWeights = UnsafePointer(weights.pointer)
-                if let base = mass.baseAddress {
-                    (base + cell * total).update(repeating: 0, count: total)
-                    attention.columnMass = base + cell * total
-                }
-                attention.run(scratch: scratch.pointer)
-            }
-        }
-    }
-
-    /// One cell's attention: its queries over its retained slots, with their biases, and its current map.
-    private func attention(
-        cell: Int, history: Int, start: Int, tokens: Int, queries: UnsafePointer<Float>, keys: UnsafePointer<Float>,
-        values: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, outputStride: Int
-    ) -> Attention {
-        let width = geometry.headWidth, offset = cell * tokens * width
-        let region = arena.values.pointer + start * arena.slotWidth
-        var attention = Attention(
-            queries: queries + offset, queryStride: width, queryCount: tokens, headWidth: width, output: output,
-            outputStride: outputStride)
-        attention.historyKeys = UnsafePointer(region)
-        attention.historyValues = UnsafePointer(region + history * width)
-        attention.historyBias = UnsafePointer(arena.biases + start)
-        attention.historyCount = history
-        attention.currentKeys = keys + offset
-        attention.currentValues = values + offset
-        attention.currentCount = tokens
-        return attention
-    }
-
-    private func recordKept(scale: Int, layer: Int, counts: [Int]) {
+    private func recordKept(scale: Int, layer: Int) {
         let heads = geometry.heads
         for branch in 0..<geometry.branches {
             for head in 0..<heads {
                 let cell = ((branch * geometry.schedule.scaleCount + scale) * geometry.layers + layer) * heads + head
-                ledger.keptSlots[cell] = counts[branch * geometry.images * heads + head]
+                ledger.keptSlots[cell] = layout.count(layer: layer, cell: branch * geometry.images * heads + head)
             }
+        }
+    }
+
+    // MARK: - Attending
+
+    /// One cell's attention: its queries over its retained slots, with their biases, and its current map.
+    private func attention(
+        _ map: LayerMap, cell: Int, output: UnsafeMutablePointer<Float>, outputStride: Int
+    ) -> Attention {
+        let slots = slots(layer: map.layer, cell: cell), offset = map.offset(cell: cell)
+        var attention = Attention(
+            queries: map.queries + offset, queryStride: map.width, queryCount: map.tokens, headWidth: map.width,
+            output: output, outputStride: outputStride)
+        attention.historyKeys = UnsafePointer(slots.keys.assumingMemoryBound(to: Float.self))
+        attention.historyValues = UnsafePointer(slots.values.assumingMemoryBound(to: Float.self))
+        attention.historyBias = UnsafePointer(slots.biases)
+        attention.historyCount = slots.count
+        attention.currentKeys = map.keys + offset
+        attention.currentValues = map.values + offset
+        attention.currentCount = map.tokens
+        return attention
+    }
+
+    /// The rule's own, row-weighted mass, when an observer has taken the all-query mass of the first pass.
+    private func remeasure(_ map: LayerMap, rowWeights: UnsafePointer<Float>) {
+        let each = map.tokens * map.width
+        discarded.reserve(layout.cellsPerLayer * each)
+        meter.begin(
+            cells: layout.cellsPerLayer, queryCount: map.tokens,
+            mostKeys: layout.largestCount(layer: map.layer) + map.tokens, measuresMass: true, observer: nil)
+        Parallel.forEach(parts: layout.cellsPerLayer) { cell in
+            var attention = self.attention(
+                map, cell: cell, output: discarded.pointer + cell * each, outputStride: map.width)
+            meter.attach(to: &attention, cell: cell, rowWeights: rowWeights)
+            attention.run(scratch: scratch.pointer)
         }
     }
 
     // MARK: - Retaining
 
-    /// Chooses what each cell keeps for the next scale and writes the layer's new region at the left.
-    private func retain(
-        scale: Int, layer: Int, counts: [Int], starts: [Int], total: Int, keys: UnsafePointer<Float>,
-        values: UnsafePointer<Float>
-    ) {
-        let tokens = geometry.schedule.tokenCount(scale), heads = geometry.heads, width = geometry.headWidth
-        let firstPosition = Int32(geometry.schedule.historyTokens(scale))
-        let newCounts = counts.indices.map { cell in
-            min(
-                capacities[geometry.branch(ofSequence: cell / heads), scale + 1, layer, cell % heads],
-                counts[cell] + tokens)
+    /// Writes the layer's new region at the left.
+    private func retain(_ map: LayerMap) {
+        let layer = map.layer, heads = geometry.heads, cells = layout.cellsPerLayer
+        for cell in 0..<cells {
+            newCounts.pointer[cell] = min(
+                capacities[geometry.branch(ofSequence: cell / heads), map.scale + 1, layer, cell % heads],
+                layout.count(layer: layer, cell: cell) + map.tokens)
         }
-        var keptStarts = [Int](), newStarts = [Int]()
-        var keptTotal = 0
-        for count in newCounts {
-            keptStarts.append(keptTotal)
-            newStarts.append(leftEnd + keptTotal)
-            keptTotal += count
-        }
-        if kept.count < keptTotal { kept = Array(repeating: 0, count: keptTotal) }
-
-        // The old region moves out of the way if the new one would overlap it.
-        let oldCount = counts.reduce(0, +), oldStart = layerStart[layer]
-        let overlaps = leftEnd + keptTotal > oldStart && oldCount > 0
-        if overlaps {
-            if oldRegion.count < oldCount * arena.slotWidth {
-                oldRegion = FloatBuffer(count: oldCount * arena.slotWidth)
+        let region = layout.region(layer: layer, counts: newCounts.pointer, starts: newStarts.pointer)
+        // The old region moves out of the way if the new one would run into it.
+        let oldStart = layout.start(layer: layer, cell: 0), oldExtent = layout.extent(layer: layer)
+        let moves = layout.overlaps(layer: layer, extent: region)
+        if moves {
+            if aside.capacity.slots < oldExtent.slots || aside.capacity.bytes < oldExtent.bytes {
+                aside = SlotArena(capacity: oldExtent, withMass: boundaryStep.accumulatesMass)
             }
-            oldRegion.pointer.update(
-                from: arena.values.pointer + oldStart * arena.slotWidth, count: oldCount * arena.slotWidth)
+            aside.copy(oldExtent, from: arena, at: oldStart, to: CacheExtent())
         }
-        oldPositions = Array(UnsafeBufferPointer(start: arena.positions + oldStart, count: oldCount))
-        oldBiases = Array(UnsafeBufferPointer(start: arena.biases + oldStart, count: oldCount))
-        let source = UnsafePointer(overlaps ? oldRegion.pointer : arena.values.pointer + oldStart * arena.slotWidth)
-
-        kept.withUnsafeMutableBufferPointer { kept in
-            mass.withUnsafeBufferPointer { mass in
-                oldPositions.withUnsafeBufferPointer { oldPositions in
-                    nonisolated(unsafe) let kept = kept, mass = mass, oldPositions = oldPositions
-                    Parallel.forEach(parts: counts.count) { cell in
-                        let choice = UnsafeMutableBufferPointer(
-                            rebasing: kept[keptStarts[cell]..<(keptStarts[cell] + newCounts[cell])])
-                        let history = counts[cell], old = starts[cell] - oldStart
-                        let oldKeys = source + old * arena.slotWidth, oldValues = oldKeys + history * width
-                        let newKeys = keys + cell * tokens * width, newValues = values + cell * tokens * width
-                        if choice.count == history + tokens {
-                            for index in choice.indices { choice[index] = Int32(index) }
-                        } else {
-                            choose(
-                                scale: scale, layer: layer, cell: cell, tokens: tokens,
-                                oldPositions: UnsafeBufferPointer(rebasing: oldPositions[old..<(old + history)]),
-                                firstPosition: firstPosition,
-                                mass: wantsMass ? mass.baseAddress.map { $0 + cell * total } : nil,
-                                oldValues: oldValues, newValues: newValues, into: choice)
-                        }
-                        let targetKeys = arena.values.pointer + newStarts[cell] * arena.slotWidth
-                        let targetValues = targetKeys + choice.count * width
-                        let targetPositions = arena.positions + newStarts[cell]
-                        let targetBiases = arena.biases + newStarts[cell]
-                        for (place, index) in choice.enumerated() {
-                            let index = Int(index), isOld = index < history
-                            let token = index - history
-                            (targetKeys + place * width).update(
-                                from: isOld ? oldKeys + index * width : newKeys + token * width, count: width)
-                            (targetValues + place * width).update(
-                                from: isOld ? oldValues + index * width : newValues + token * width, count: width)
-                            targetPositions[place] = isOld ? oldPositions[old + index] : firstPosition + Int32(token)
-                            targetBiases[place] = isOld ? oldBiases[old + index] : 0
-                        }
-                    }
-                }
-            }
+        let source = moves ? aside : arena, shift = moves ? oldStart : CacheExtent()
+        let firstPosition = Int32(geometry.schedule.historyTokens(map.scale))
+        Parallel.forEach(parts: cells) { cell in
+            let offset = map.offset(cell: cell)
+            boundaryStep.carryOut(
+                CellBoundary(
+                    scale: map.scale, branch: geometry.branch(ofSequence: cell / heads), layer: layer,
+                    head: cell % heads, schedule: geometry.schedule,
+                    old: source.cell(
+                        at: layout.start(layer: layer, cell: cell) - shift,
+                        count: layout.count(layer: layer, cell: cell), format: .float32, width: map.width),
+                    tokens: map.tokens, firstPosition: firstPosition, queries: map.queries + offset,
+                    keys: map.keys + offset, values: map.values + offset,
+                    mass: boundaryStep.wantsMass ? meter.mass(cell: cell) : nil,
+                    new: arena.cell(
+                        at: newStarts.pointer[cell], count: newCounts.pointer[cell], format: .float32, width: map.width),
+                    scratch: ScratchPieces(block: scratch.pointer)))
         }
-        let cells = counts.count
-        cellSlots.replaceSubrange((layer * cells)..<((layer + 1) * cells), with: newCounts)
-        layerStart[layer] = leftEnd
-        leftEnd += keptTotal
-        let held = cellSlots.reduce(0, +)
-        ledger.peakResidentBytes = max(ledger.peakResidentBytes, held * arena.slotWidth * MemoryLayout<Float>.stride)
+        layout.settle(layer: layer, counts: newCounts.pointer, starts: newStarts.pointer)
+        ledger.peakResidentBytes = max(ledger.peakResidentBytes, layout.held.bytes)
         ledger.transientBytes = max(
-            ledger.transientBytes,
-            scratch.byteCount + oldRegion.byteCount + mass.count * MemoryLayout<Double>.stride + kept.count * 4)
-    }
-
-    private func choose(
-        scale: Int, layer: Int, cell: Int, tokens: Int, oldPositions: UnsafeBufferPointer<Int32>, firstPosition: Int32,
-        mass: UnsafePointer<Double>?, oldValues: UnsafePointer<Float>, newValues: UnsafePointer<Float>,
-        into choice: UnsafeMutableBufferPointer<Int32>
-    ) {
-        let width = geometry.headWidth, history = oldPositions.count
-        let positions = Array(oldPositions) + (0..<Int32(tokens)).map { firstPosition + $0 }
-        var norms: [Float] = []
-        if selector.needsValueNorms {
-            norms = (0..<(history + tokens)).map { index in
-                let value = index < history ? oldValues + index * width : newValues + (index - history) * width
-                var sum: Float = 0
-                for c in 0..<width { sum += value[c] * value[c] }
-                return sum.squareRoot()
-            }
-        }
-        positions.withUnsafeBufferPointer { positions in
-            norms.withUnsafeBufferPointer { norms in
-                selector.select(
-                    SlotCandidates(
-                        scale: scale, branch: geometry.branch(ofSequence: cell / geometry.heads), layer: layer,
-                        head: cell % geometry.heads, historyCount: history, positions: positions, mass: mass,
-                        valueNorms: norms.isEmpty ? nil : norms.baseAddress, schedule: geometry.schedule),
-                    into: choice)
-            }
-        }
+            ledger.transientBytes, scratch.byteCount + aside.capacity.bytes + meter.byteCount + discarded.byteCount)
     }
 }

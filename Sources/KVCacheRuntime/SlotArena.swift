@@ -1,43 +1,56 @@
 import TensorKernels
 
-/// The one allocation that holds all retained keys and values, and beside it the position and logit bias of each slot.
+/// The one allocation that holds all retained keys and values, and beside it what each slot carries: position, logit
+/// bias and, if a rule asks for it, accumulated mass.
 ///
 /// A slot is one entry of a cell: a key, a value and a fixed logit bias, which attention adds to the slot's logit. A kept
-/// token is a slot with bias 0; a slot that stands for a group of positions carries the bias its plan gives it. Cells of a layer lie together (sequence-major, then head), each as
-/// its keys `[slots, D]` followed by its values `[slots, D]`. While scale k runs, layers that have finished it lie packed
-/// at the left in their new size, layers that have not lie packed at the right in their old size, and the gap between
-/// them is what the next layer may grow into. So the arena never needs more than the largest step of the plan.
+/// token is a slot with bias 0; a slot that stands for a group of positions carries the bias its plan gives it. Cells of
+/// a layer lie together (sequence-major, then head); ``CacheLayout`` knows where.
 final class SlotArena {
-    /// Slots in all.
-    let capacity: Int
-    /// float32 values of one slot: key and value.
-    let slotWidth: Int
-    let values: FloatBuffer
-    let positions: UnsafeMutablePointer<Int32>
-    let biases: UnsafeMutablePointer<Float>
+    /// Slots and bytes in all.
+    let capacity: CacheExtent
+    private let bytes: UnsafeMutableRawPointer
+    private let positions: UnsafeMutablePointer<Int32>
+    private let biases: UnsafeMutablePointer<Float>
+    private let masses: UnsafeMutablePointer<Float>?
 
-    /// Bytes a slot takes beside its key and value: position and bias.
-    static let bookkeepingBytesPerSlot = MemoryLayout<Int32>.stride + MemoryLayout<Float>.stride
+    /// Bytes a slot takes beside its key and value.
+    static func bookkeepingBytesPerSlot(withMass: Bool) -> Int {
+        MemoryLayout<Int32>.stride + MemoryLayout<Float>.stride * (withMass ? 2 : 1)
+    }
 
-    init(capacity: Int, headWidth: Int) {
+    init(capacity: CacheExtent, withMass: Bool) {
         self.capacity = capacity
-        slotWidth = 2 * headWidth
-        values = FloatBuffer(count: capacity * slotWidth)
-        positions = .allocate(capacity: max(capacity, 1))
-        biases = .allocate(capacity: max(capacity, 1))
+        bytes = .allocate(byteCount: max(capacity.bytes, 1), alignment: 64)
+        positions = .allocate(capacity: max(capacity.slots, 1))
+        biases = .allocate(capacity: max(capacity.slots, 1))
+        masses = withMass ? .allocate(capacity: max(capacity.slots, 1)) : nil
     }
 
     deinit {
+        bytes.deallocate()
         positions.deallocate()
         biases.deallocate()
+        masses?.deallocate()
     }
 
-    /// Moves `count` slots (whole cells) from one place to another; the ranges may overlap.
-    func move(from source: Int, to target: Int, count: Int) {
-        guard count > 0, source != target else { return }
-        (values.pointer + target * slotWidth).update(
-            from: values.pointer + source * slotWidth, count: count * slotWidth)
-        (positions + target).update(from: positions + source, count: count)
-        (biases + target).update(from: biases + source, count: count)
+    /// The `count` slots of a cell that begins at `start`.
+    func cell(at start: CacheExtent, count: Int, format: RowFormat, width: Int) -> CellSlots {
+        let keys = bytes + start.bytes
+        return CellSlots(
+            count: count, width: width, format: format, keys: keys,
+            values: keys + count * format.byteCount(width: width), positions: positions + start.slots,
+            biases: biases + start.slots, masses: masses.map { $0 + start.slots })
+    }
+
+    /// Copies whole cells from a place of `source` (this arena or another) to a place of this one; places may overlap.
+    func copy(_ extent: CacheExtent, from source: SlotArena, at start: CacheExtent, to target: CacheExtent) {
+        guard extent.slots > 0, source !== self || start != target else { return }
+        (bytes + target.bytes).copyMemory(from: source.bytes + start.bytes, byteCount: extent.bytes)
+        (positions + target.slots).update(from: source.positions + start.slots, count: extent.slots)
+        (biases + target.slots).update(from: source.biases + start.slots, count: extent.slots)
+        if let masses, let others = source.masses {
+            (masses + target.slots).update(from: others + start.slots, count: extent.slots)
+        }
     }
 }

@@ -1,0 +1,36 @@
+import TensorKernels
+
+/// The slots of one cell, wherever they lie: rows of keys `[count, D]`, then rows of values `[count, D]`, both in the
+/// cell's format, and the position, the logit bias and (if a rule asks for it) the mass of each slot.
+struct CellSlots {
+    let count: Int
+    /// D.
+    let width: Int
+    let format: RowFormat
+    let keys: UnsafeMutableRawPointer
+    let values: UnsafeMutableRawPointer
+    /// The lowest history position of each slot.
+    let positions: UnsafeMutablePointer<Int32>
+    let biases: UnsafeMutablePointer<Float>
+    /// Attention mass summed over the scales since each token entered; nil unless a rule accumulates it.
+    let masses: UnsafeMutablePointer<Float>?
+
+    /// Bytes of one row.
+    var rowBytes: Int { format.byteCount(width: width) }
+
+    /// The stored bytes of one key and of one value.
+    func key(_ slot: Int) -> UnsafeMutableRawPointer { keys + slot * rowBytes }
+    func value(_ slot: Int) -> UnsafeMutableRawPointer { values + slot * rowBytes }
+
+    /// Copies the stored key and value of `slot` of `other`, a cell of the same format, into `place`.
+    func copyRows(of slot: Int, from other: CellSlots, to place: Int) {
+        key(place).copyMemory(from: other.key(slot), byteCount: rowBytes)
+        value(place).copyMemory(from: other.value(slot), byteCount: rowBytes)
+    }
+
+    /// Stores a key and a value `[D]` at `place`.
+    func store(key: UnsafePointer<Float>, value: UnsafePointer<Float>, at place: Int) {
+        format.encode(key, count: 1, width: width, into: self.key(place))
+        format.encode(value, count: 1, width: width, into: self.value(place))
+    }
+}
