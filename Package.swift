@@ -88,7 +88,7 @@ let package = Package(
         .target(
             name: "Calibration",
             dependencies: [
-                "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation",
+                "VernierCore", "TensorKernels", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation",
                 "CalibrationStatistics",
                 "StatisticsFile",
             ], swiftSettings: strict),

@@ -9,11 +9,11 @@ enum { TILE = 12 };
 static size_t rounded(long count) { return ((size_t)count + 15) & ~(size_t)15; }
 static long panels_of(long n) { return (n + VK_PANEL - 1) / VK_PANEL; }
 
-size_t vk_attention_scratch_count(long queries, long d, long history, long current) {
+size_t vk_attention_scratch_count(long queries, long d, long history, long current, long sign_count) {
   (void)queries;
   long total = history + current;
   return rounded((long)vk_packed_count(total, d)) + rounded((long)vk_packed_count(d, total)) + rounded((long)TILE * total) +
-         rounded(history);
+         rounded(history) + rounded(2 * sign_count * d) + rounded(sign_count * history);
 }
 
 // K rows of both segments as one set of panels of 32 keys: P[key / 32][d][key % 32].
@@ -87,10 +87,31 @@ static void add_top_mass(const vk_attention *a, const float *row, float weight, 
   }
 }
 
+static void transpose(const float *from, long rows, long columns, float *to) {
+  for (long r = 0; r < rows; r++)
+    for (long c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c];
+}
+
+// The sketch of the keys from that of the queries [D, signs]: project all history keys at once. `scratch` holds
+// [signs, D] and [signs, history].
+static void sketch_keys(const vk_attention *a, const float *query_sums, const float *key_panels, float *scratch) {
+  float *projections = scratch, *products = scratch + a->sign_count * a->d;
+  transpose(query_sums, a->d, a->sign_count, projections);
+  vk_gemm(projections, a->d, a->sign_count, a->d, key_panels, a->history, NULL, products, a->history, 0,
+          panels_of(a->history));
+  transpose(products, a->sign_count, a->history, a->key_sketch);
+}
+
 void vk_attention_run(const vk_attention *a, float *scratch) {
   long total = a->history + a->current, d = a->d;
   float *keys = scratch, *values = keys + rounded((long)vk_packed_count(total, d));
   float *scores = values + rounded((long)vk_packed_count(d, total)), *copy = scores + rounded((long)TILE * total);
+  float *query_sums = copy + rounded(a->history);
+  int sketches = a->signs && a->history > 0;
+  if (sketches) {
+    memset(a->attention_sketch, 0, sizeof(float) * (size_t)(a->history * a->sign_count));
+    memset(query_sums, 0, sizeof(float) * (size_t)(d * a->sign_count));
+  }
   pack_keys(a, keys);
   pack_values(a, values);
   for (long first = 0; first < a->queries; first += TILE) {
@@ -110,6 +131,12 @@ void vk_attention_run(const vk_attention *a, float *scratch) {
       }
       if (a->probabilities) memcpy(a->probabilities + (first + r) * total, row, sizeof(float) * (size_t)total);
     }
+    if (sketches) {
+      const float *signs = a->signs + first * a->sign_count;
+      vk_add_signed(scores, total, rows, a->history, signs, a->sign_count, a->attention_sketch);
+      vk_add_signed(a->q + first * a->q_stride, a->q_stride, rows, d, signs, a->sign_count, query_sums);
+    }
     vk_gemm(scores, total, rows, total, values, d, NULL, a->out + first * a->out_stride, a->out_stride, 0, panels_of(d));
   }
+  if (sketches) sketch_keys(a, query_sums, keys, query_sums + d * a->sign_count);
 }

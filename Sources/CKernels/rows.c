@@ -48,6 +48,9 @@ void vk_softmax_row(float *x, long c, double *entropy) { DISPATCH(softmax_row, x
 void vk_add_gated(float *x, const float *y, const float *gamma, long rows, long c) { DISPATCH(add_gated, x, y, gamma, rows, c); }
 void vk_l2_normalise(float *x, long rows, long d, long ld, float factor) { DISPATCH(l2_normalise, x, rows, d, ld, factor); }
 void vk_add_double(double *to, const float *from, float weight, long count) { DISPATCH(add_double, to, from, weight, count); }
+void vk_add_signed(const float *x, long ldx, long rows, long count, const float *signs, long sign_count, float *sums) {
+  DISPATCH(add_signed, x, ldx, rows, count, signs, sign_count, sums);
+}
 
 void vk_multiply(float *x, const float *y, long count) {
   for (long i = 0; i < count; i++) x[i] = x[i] * y[i];

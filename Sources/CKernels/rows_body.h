@@ -200,6 +200,39 @@ static void FN(group_norm)(const float *x, long pixels, long c, long groups, flo
 static void FN(add_double)(double *to, const float *from, float weight, long count) {
   for (long i = 0; i < count; i++) to[i] = to[i] + (double)(weight * from[i]);
 }
+
+// sums[j, r] += sum over i of x[i, j] * signs[i, r]: one chain of additions an element, i ascending. Signs are +1 or -1,
+// so the products are exact and a fused multiply-add gives the same bits as two instructions.
+static void FN(add_signed)(const float *x, long ldx, long rows, long count, const float *signs, long sign_count, float *sums) {
+#pragma clang fp contract(fast)
+  enum { BLOCK = 6 };
+  long first = 0;
+  for (; first + 16 <= sign_count; first += 16) {
+    const float *lanes = signs + first;
+    long j = 0;
+    for (; j + BLOCK <= count; j += BLOCK) {
+      float *to = sums + j * sign_count + first;
+      v16 sum[BLOCK];
+      _Pragma("clang loop unroll(full)") for (int b = 0; b < BLOCK; b++) sum[b] = FN(load16)(to + b * sign_count);
+      for (long i = 0; i < rows; i++) {
+        v16 sign = FN(load16)(lanes + i * sign_count);
+        _Pragma("clang loop unroll(full)") for (int b = 0; b < BLOCK; b++) sum[b] = sum[b] + x[i * ldx + j + b] * sign;
+      }
+      _Pragma("clang loop unroll(full)") for (int b = 0; b < BLOCK; b++) FN(store16)(to + b * sign_count, sum[b]);
+    }
+    for (; j < count; j++) {
+      v16 sum = FN(load16)(sums + j * sign_count + first);
+      for (long i = 0; i < rows; i++) sum = sum + x[i * ldx + j] * FN(load16)(lanes + i * sign_count);
+      FN(store16)(sums + j * sign_count + first, sum);
+    }
+  }
+  for (; first < sign_count; first++)
+    for (long j = 0; j < count; j++) {
+      float sum = sums[j * sign_count + first];
+      for (long i = 0; i < rows; i++) sum = sum + x[i * ldx + j] * signs[i * sign_count + first];
+      sums[j * sign_count + first] = sum;
+    }
+}
 #undef FN
 #undef CAT
 #undef CAT_

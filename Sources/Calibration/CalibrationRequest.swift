@@ -14,6 +14,8 @@ public struct CalibrationRequest: Sendable {
     public var settings: SamplingSettings?
     /// Top counts K' of the selectivity statistics, ascending, in tokens.
     public var topCounts: [Int]
+    /// Random signs R of the sketches that pooling plans need; 0: no sketches.
+    public var signCount: Int
     /// Prompts that run together, and after how many prompts the file is saved.
     public var batchSize: Int
     public var saveInterval: Int
@@ -23,13 +25,15 @@ public struct CalibrationRequest: Sendable {
     /// Gathers a request.
     public init(
         corpus: Corpus, limit: Int? = nil, seed: UInt64 = 0, settings: SamplingSettings? = nil,
-        topCounts: [Int] = [1, 4, 16, 64], batchSize: Int = 4, saveInterval: Int = 16, toolVersion: String
+        topCounts: [Int] = [1, 4, 16, 64], signCount: Int = 32, batchSize: Int = 4, saveInterval: Int = 16,
+        toolVersion: String
     ) {
         self.corpus = corpus
         self.limit = limit
         self.seed = seed
         self.settings = settings
         self.topCounts = topCounts
+        self.signCount = signCount
         self.batchSize = batchSize
         self.saveInterval = saveInterval
         self.toolVersion = toolVersion

@@ -46,7 +46,8 @@ public final class Calibrator {
         statistics = try CalibrationStatistics(
             identity: model.identity, schedule: model.schedule,
             settings: CalibrationSettings(
-                topCounts: request.topCounts, seed: request.seed, guidance: Double(settings.guidance[0]),
+                topCounts: request.topCounts, signCount: request.signCount, seed: request.seed,
+                guidance: Double(settings.guidance[0]),
                 temperature: Double(settings.temperature[0]), topP: Double(settings.topP), topK: settings.topK,
                 toolVersion: request.toolVersion),
             corpus: CorpusReference(digest: request.corpus.digest, promptCount: promptCount))
@@ -88,7 +89,8 @@ public final class Calibrator {
     /// Runs what is missing, saving to `path` on the way and at the end.
     ///
     /// `progress` counts prompts. Throws ``VernierError/Code/nonFinite`` or ``VernierError/Code/corruptState`` if a
-    /// prompt's or the whole run's statistics have gaps or are not finite; the file then holds the last good state.
+    /// prompt's or the whole run's statistics have gaps or are not finite; the file then holds the last good state, and
+    /// this calibrator is of no further use: make another and resume from the file.
     public func run(savingTo path: String, progress: ProgressHandler? = nil) throws {
         let generator = try ImageGenerator(model: model)
         let clock = ContinuousClock(), start = clock.now, first = statistics.promptCount
@@ -105,7 +107,8 @@ public final class Calibrator {
                     layout: statistics.layout, transformer: model.transformer, images: batch.count)
                 observer = current
             }
-            current.reset()
+            let sketches = lendSketches(prompts: batch.map(\.index))
+            current.begin(sketches: sketches)
             var hooks = GenerationHooks()
             hooks.attention = current
             let requests = try batch.map {
@@ -113,8 +116,9 @@ public final class Calibrator {
             }
             _ = try generator.generateBits(requests, settings: settings, hooks: hooks)
             for (prompt, measured) in zip(batch, current.prompts) {
-                try statistics.add(measured, corpusIndex: prompt.index, promptDigest: prompt.digest)
+                try statistics.count(measured, corpusIndex: prompt.index, promptDigest: prompt.digest)
             }
+            if let sketches { statistics.returnSketches(sketches.finish()) }
             unsaved += batch.count
             if unsaved >= request.saveInterval, statistics.promptCount < promptCount {
                 try StatisticsFile.write(statistics, to: path)
@@ -131,18 +135,29 @@ public final class Calibrator {
         try StatisticsFile.write(statistics, to: path)
     }
 
+    /// Hands the sketches' sums to an accumulator for a batch; nil without signs.
+    private func lendSketches(prompts: [Int]) -> SketchAccumulator? {
+        guard statistics.layout.signCount > 0 else { return nil }
+        let accumulator = SketchAccumulator(
+            sums: statistics.lendSketches(), seed: request.seed, transformer: model.transformer)
+        accumulator.begin(prompts: prompts)
+        return accumulator
+    }
+
     /// What a run would do, for people: prompts, file size, memory.
     public func plan() -> String {
         let values = Statistic.all.reduce(0) { $0 + statistics.layout.valueCount(of: $1) }
         let rows = Statistic.withRows.reduce(0) { $0 + statistics.layout.valueCount(of: $1) }
-        let bytes = 8 * (values + rows * promptCount)
+        let sketches = Sketch.all.reduce(0) { $0 + statistics.layout.valueCount(of: $1) }
+        let bytes = 8 * (values + rows * promptCount) + 4 * sketches
         return """
             model       \(model.identity.name): \(model.identity.layers) layers, \(model.identity.heads) heads, \
             \(model.schedule.scaleCount) scales, history \(model.schedule.finalHistoryTokens) tokens
             prompts     \(promptCount) of \(request.corpus.prompts.count) (corpus \(request.corpus.digest.prefix(12))...)
             settings    guidance \(settings.guidance[0]), temperature \(settings.temperature[0]), top-p \(settings.topP), \
             seed \(request.seed)
-            statistics  \(values) sums and \(rows) values a prompt: \(bytes) bytes
+            sketches    \(statistics.layout.signCount) signs: \(sketches) sums, \(4 * sketches) bytes in memory and file
+            statistics  \(values) sums and \(rows) values a prompt; with the sketches \(bytes) bytes
             """
     }
 }

@@ -16,6 +16,8 @@ final class StatisticsObserver: AttentionObserver {
     private let grams: [[Double]]  // [layer * H + head] -> [D, D]
     private var valueNorms: [[Double]]  // [sequence][layer][head] -> one norm a position
     let images: Int
+    /// Holds the sketches while a batch runs; nil without signs.
+    private var sketches: SketchAccumulator?
 
     init(layout: StatisticsLayout, transformer: InfinityTransformer, images: Int) {
         self.layout = layout
@@ -30,14 +32,26 @@ final class StatisticsObserver: AttentionObserver {
         }
     }
 
-    /// Forgets the last batch.
-    func reset() {
+    /// Forgets the last batch and expects the next; its sketches go to `sketches`.
+    func begin(sketches: SketchAccumulator?) {
+        self.sketches = sketches
         for image in prompts.indices { prompts[image].reset() }
         for index in valueNorms.indices { valueNorms[index].removeAll(keepingCapacity: true) }
     }
 
+    var signCount: Int { sketches?.signCount ?? 0 }
+
+    func signs(sequence: Int, scale: Int) -> UnsafePointer<Float>? {
+        sketches?.querySigns(image: sequence % images, scale: scale)
+    }
+
+    func observeGate(_ gate: UnsafeBufferPointer<Float>, sequence: Int, layer: Int) {
+        sketches?.observeGate(gate, sequence: sequence, layer: layer)
+    }
+
     func observe(_ record: AttentionRecord) {
         let branch = record.sequence / images, image = record.sequence % images
+        sketches?.add(record, branch: branch)
         let scale = record.scale, layer = record.layer, head = record.head, history = record.historyCount
         let queries = Double(record.queryCount), mass = record.columnMass
         let cell = layout.cell(branch: branch, layer: layer, head: head, scale: scale)

@@ -4,6 +4,8 @@ import VernierCore
 public struct CalibrationSettings: Sendable, Hashable {
     /// The top counts K' of ``Statistic/topMass``, in tokens, ascending.
     public let topCounts: [Int]
+    /// Random signs of every ``Sketch``, R; 0: no sketches.
+    public let signCount: Int
     /// The seed of all random choices; a prompt's noise is keyed by it and by the prompt's corpus index.
     public let seed: UInt64
     /// The strength of classifier-free guidance.
@@ -20,9 +22,10 @@ public struct CalibrationSettings: Sendable, Hashable {
     /// Gathers settings.
     ///
     /// Throws ``VernierError/Code/invalidArgument`` with all problems: guidance and temperature must be finite and
-    /// not negative, `topP` in 0...1, `topK` not negative, top counts ascending from at least 1.
+    /// not negative, `topP` in 0...1, `topK` not negative, top counts ascending from at least 1, signs 0 to ``StatisticsLayout/mostSigns``.
     public init(
-        topCounts: [Int] = [1, 4, 16, 64], seed: UInt64, guidance: Double, temperature: Double, topP: Double,
+        topCounts: [Int] = [1, 4, 16, 64], signCount: Int = 0, seed: UInt64, guidance: Double, temperature: Double,
+        topP: Double,
         topK: Int = 0, toolVersion: String
     ) throws {
         var problems: [String] = []
@@ -36,10 +39,14 @@ public struct CalibrationSettings: Sendable, Hashable {
         {
             problems.append("expected top counts that ascend from at least 1, found \(topCounts)")
         }
+        if !(0...StatisticsLayout.mostSigns).contains(signCount) {
+            problems.append("expected 0 to \(StatisticsLayout.mostSigns) signs, found \(signCount)")
+        }
         guard problems.isEmpty else {
             throw VernierError(.invalidArgument, at: "calibration settings", problems: problems)
         }
         self.topCounts = topCounts
+        self.signCount = signCount
         self.seed = seed
         self.guidance = guidance
         self.temperature = temperature
@@ -54,7 +61,8 @@ public struct CalibrationSettings: Sendable, Hashable {
             self[keyPath: value] == other[keyPath: value]
                 ? [] : ["expected \(name) \(other[keyPath: value]), found \(self[keyPath: value])"]
         }
-        return difference("top counts", \.topCounts) + difference("seed", \.seed) + difference("guidance", \.guidance)
+        return difference("top counts", \.topCounts) + difference("signs", \.signCount) + difference("seed", \.seed)
+            + difference("guidance", \.guidance)
             + difference("temperature", \.temperature) + difference("top-p", \.topP) + difference("top-k", \.topK)
             + difference("tool version", \.toolVersion)
     }

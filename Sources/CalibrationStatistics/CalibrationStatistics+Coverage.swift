@@ -1,7 +1,8 @@
 extension CalibrationStatistics {
     /// What forbids the use of these statistics, at most eight problems that say where; empty if nothing does.
     ///
-    /// Checked: at least one prompt; every cell counted as often as there are prompts; every sum finite. A corpus of
+    /// Checked: at least one prompt; every cell counted as often as there are prompts; every sum finite; every
+    /// sketch there, finite and of all prompts. A corpus of
     /// which only a part was counted is no problem here; see ``isComplete``.
     public func coverageProblems() -> [String] {
         guard promptCount > 0 else { return ["expected at least one counted prompt, found none"] }
@@ -18,6 +19,7 @@ extension CalibrationStatistics {
                         + layout.valueName(statistic, index))
             }
         }
-        return problems
+        problems += sketches.problems(promptCount: promptCount)
+        return Array(problems.prefix(AttentionStatistics.mostProblems))
     }
 }

@@ -6,7 +6,7 @@ extension CalibrationStatistics {
     ///
     /// Commutative bit for bit. The statistics that keep rows are summed anew in corpus order and are therefore the
     /// same however shards are merged, and the same as those of one run over all; the sums per history position are
-    /// associative up to the rounding of Float64 additions.
+    /// associative up to the rounding of Float64 additions, the sketches up to that of Float32.
     ///
     /// Throws ``VernierError/Code/mismatch`` with every difference in one message if model, schedule, settings or corpus
     /// differ or a prompt is counted in both.
@@ -45,6 +45,7 @@ extension CalibrationStatistics {
         for statistic in Statistic.all where !statistic.keepsRows {
             Self.add(other.sums[statistic], to: &result.sums[keyPath: statistic.values])
         }
+        result.sketches.add(other.sketches)
         for (index, statistic) in Statistic.withRows.enumerated() {
             var rows: [Double] = []
             rows.reserveCapacity(self.rows[index].count + other.rows[index].count)

@@ -7,14 +7,17 @@ extension CalibrationStatistics {
     /// - Parameters:
     ///   - sums: The values of each of ``Statistic/all``.
     ///   - rows: All rows of each of ``Statistic/withRows``.
+    ///   - sketches: The sums of each of ``Sketch/all``; none if the settings have no signs.
     ///
     /// Throws ``VernierError/Code/corruptState`` with all problems: array lengths, the order of the journal, counts,
-    /// sums that are not finite or differ from the sums of their rows.
+    /// sums and sketches that are not finite, sums that differ from the sums of their rows.
     package init(
         identity: ModelIdentity, schedule: ScaleSchedule, settings: CalibrationSettings, corpus: CorpusReference,
-        journal: [PromptJournalEntry], counts: [Int], sums: [[Double]], rows: [[Double]]
+        journal: [PromptJournalEntry], counts: [Int], sums: [[Double]], rows: [[Double]],
+        sketches: [[Float]] = []
     ) throws {
-        let layout = try StatisticsLayout(identity: identity, schedule: schedule, topCounts: settings.topCounts)
+        let layout = try StatisticsLayout(
+            identity: identity, schedule: schedule, topCounts: settings.topCounts, signCount: settings.signCount)
         var problems: [String] = []
         if counts.count != layout.cellCount {
             problems.append("expected \(layout.cellCount) counts, found \(counts.count)")
@@ -26,6 +29,10 @@ extension CalibrationStatistics {
             if values.map(\.count) != expected {
                 problems.append("expected \(name) of \(expected) values, found \(values.map(\.count))")
             }
+        }
+        let expected = settings.signCount > 0 ? Sketch.all.map { layout.valueCount(of: $0) } : []
+        if sketches.map(\.count) != expected {
+            problems.append("expected sketches of \(expected) values, found \(sketches.map(\.count))")
         }
         guard problems.isEmpty else {
             throw VernierError(.corruptState, at: "saved statistics", problems: problems)
@@ -39,6 +46,8 @@ extension CalibrationStatistics {
         self.counts = counts
         self.sums = AttentionStatistics(layout: layout, values: sums)
         self.rows = rows
+        self.sketches = AttentionSketches(
+            layout: layout, promptCount: settings.signCount > 0 ? journal.count : 0, values: sketches)
         problems = restoringProblems()
         guard problems.isEmpty else {
             throw VernierError(
@@ -61,8 +70,9 @@ extension CalibrationStatistics {
             problems += coverageProblems()
         } else if counts.contains(where: { $0 != 0 })
             || Statistic.all.contains(where: { sums[$0].contains { $0 != 0 } })
+            || Sketch.all.contains(where: { sketches[$0].contains { $0 != 0 } })
         {
-            problems.append("expected zeros before the first prompt, found counts or sums")
+            problems.append("expected zeros before the first prompt, found counts, sums or sketches")
         }
         for (index, statistic) in Statistic.withRows.enumerated() {
             if sums[statistic] != Self.sum(rows[index], width: layout.valueCount(of: statistic)) {

@@ -1,7 +1,7 @@
 import ProfileFormat
 import VernierCore
 
-/// What a calibration has measured so far: sums and counts in Float64 over the prompts of a corpus.
+/// What a calibration has measured so far: sums and counts in Float64 over the prompts of a corpus, and sketches.
 ///
 /// Sums and counts, not means, so that merging two shards of a corpus is addition. Prompts are added in the order of
 /// the corpus; a run that is saved, loaded and continued gives the same bits as an uninterrupted one, because the
@@ -25,6 +25,8 @@ public struct CalibrationStatistics: Sendable, Equatable {
     public internal(set) var counts: [Int]
     /// Sums over the counted prompts.
     public internal(set) var sums: AttentionStatistics
+    /// Random projections, summed over the counted prompts; without values if ``StatisticsLayout/signCount`` is 0.
+    public internal(set) var sketches: AttentionSketches
     /// One row per prompt, in the order of ``journal``, of each of ``Statistic/withRows``.
     var rows: [[Double]]
 
@@ -38,10 +40,12 @@ public struct CalibrationStatistics: Sendable, Equatable {
         self.schedule = schedule
         self.settings = settings
         self.corpus = corpus
-        layout = try StatisticsLayout(identity: identity, schedule: schedule, topCounts: settings.topCounts)
+        layout = try StatisticsLayout(
+            identity: identity, schedule: schedule, topCounts: settings.topCounts, signCount: settings.signCount)
         journal = []
         counts = Array(repeating: 0, count: layout.cellCount)
         sums = AttentionStatistics(layout: layout)
+        sketches = AttentionSketches(layout: layout)
         rows = Statistic.withRows.map { _ in [] }
     }
 
@@ -57,17 +61,36 @@ public struct CalibrationStatistics: Sendable, Equatable {
     ///   - prompt: What the prompt's full-cache run showed, in this ``layout``.
     ///   - corpusIndex: The prompt's place in the corpus, 0-based; beyond every prompt counted before.
     ///   - promptDigest: SHA-256 over the prompt.
+    ///   - promptSketches: The prompt's sketches, needed if the layout has signs.
     ///
     /// Throws, and changes nothing, if the layout differs (``VernierError/Code/mismatch``), the index is outside the
     /// corpus or not beyond the last one (``VernierError/Code/invalidArgument``), a value is not finite
     /// (``VernierError/Code/nonFinite``), or the masses contradict each other (``VernierError/Code/corruptState``);
     /// see ``AttentionStatistics/problems()``.
-    public mutating func add(_ prompt: PromptStatistics, corpusIndex: Int, promptDigest: String) throws {
+    public mutating func add(
+        _ prompt: PromptStatistics, corpusIndex: Int, promptDigest: String,
+        sketches promptSketches: AttentionSketches? = nil
+    ) throws {
+        let place = "prompt \(corpusIndex)"
+        let added = promptSketches ?? AttentionSketches(layout: layout, promptCount: 0, values: [])
+        guard added.layout == layout else { throw Self.otherLayout(place) }
+        let problems = added.problems(promptCount: 1)
+        guard problems.isEmpty else {
+            let finite = Sketch.all.allSatisfy { added[$0].allSatisfy(\.isFinite) }
+            throw VernierError(
+                finite ? .mismatch : .nonFinite, at: place, problems: problems,
+                remedy: "Add the finite sketches of this one prompt.")
+        }
+        try count(prompt, corpusIndex: corpusIndex, promptDigest: promptDigest)
+        sketches.add(added)
+    }
+
+    /// Counts one prompt whose sketches are added to the lent sums (``lendSketches()``); as
+    /// ``add(_:corpusIndex:promptDigest:sketches:)`` otherwise.
+    package mutating func count(_ prompt: PromptStatistics, corpusIndex: Int, promptDigest: String) throws {
         let place = "prompt \(corpusIndex)"
         guard prompt.layout == layout else {
-            throw VernierError(
-                .mismatch, at: place, expected: "the layout of the calibration", found: "another",
-                remedy: "Make the prompt's statistics with the layout of the statistics that they are added to.")
+            throw Self.otherLayout(place)
         }
         let first = journal.last.map { $0.corpusIndex + 1 } ?? 0
         guard corpusIndex >= first, corpusIndex < corpus.promptCount else {
@@ -86,6 +109,12 @@ public struct CalibrationStatistics: Sendable, Equatable {
         for cell in counts.indices { counts[cell] += 1 }
         for (row, statistic) in Statistic.withRows.enumerated() { rows[row] += prompt[statistic] }
         journal.append(PromptJournalEntry(corpusIndex: corpusIndex, promptDigest: promptDigest))
+    }
+
+    private static func otherLayout(_ place: String) -> VernierError {
+        VernierError(
+            .mismatch, at: place, expected: "the layout of the calibration", found: "another",
+            remedy: "Make the prompt's statistics with the layout of the statistics that they are added to.")
     }
 
     /// Adds element by element; both have the same length.

@@ -17,17 +17,28 @@ public struct StatisticsLayout: Sendable, Hashable {
     public let schedule: ScaleSchedule
     /// The top counts K' of ``Statistic/topMass``, in tokens, ascending.
     public let topCounts: [Int]
+    /// Random signs of every ``Sketch``, R; 0: no sketches.
+    public let signCount: Int
     private let positionOffsets: [Int]
 
     /// The most numbers that one statistic may have (2^36, half a tebibyte); beyond it a layout is refused.
     public static let mostValues = 1 << 36
 
+    /// The most signs that sketches may have.
+    public static let mostSigns = 4096
+
     /// Lays out the statistics of a model.
     ///
     /// Throws ``VernierError/Code/invalidArgument`` if a dimension is not positive, if `topCounts` is empty or not
-    /// strictly ascending from at least 1, and ``VernierError/Code/outOfMemory`` beyond ``mostValues``.
-    public init(branches: Int, layers: Int, heads: Int, schedule: ScaleSchedule, topCounts: [Int]) throws {
+    /// strictly ascending from at least 1, if `signCount` is not 0 to ``mostSigns``, and
+    /// ``VernierError/Code/outOfMemory`` beyond ``mostValues``.
+    public init(
+        branches: Int, layers: Int, heads: Int, schedule: ScaleSchedule, topCounts: [Int], signCount: Int = 0
+    ) throws {
         var problems: [String] = []
+        if !(0...Self.mostSigns).contains(signCount) {
+            problems.append("expected 0 to \(Self.mostSigns) signs, found \(signCount)")
+        }
         for (name, value) in [("branches", branches), ("layers", layers), ("heads", heads)] where value < 1 {
             problems.append("expected at least 1 for \(name), found \(value)")
         }
@@ -44,6 +55,7 @@ public struct StatisticsLayout: Sendable, Hashable {
         self.heads = heads
         self.schedule = schedule
         self.topCounts = topCounts
+        self.signCount = signCount
         var offsets = [0]
         var overflows = false
         for scale in 0..<schedule.scaleCount {
@@ -54,7 +66,7 @@ public struct StatisticsLayout: Sendable, Hashable {
         positionOffsets = offsets
         let scales = schedule.scaleCount
         let widest = max(scales * max(scales, topCounts.count), offsets[scales], 1)
-        var values = 1
+        var values = max(signCount, 1)
         for factor in [branches, layers, heads, widest] {
             let (product, overflow) = values.multipliedReportingOverflow(by: factor)
             overflows = overflows || overflow
@@ -63,15 +75,16 @@ public struct StatisticsLayout: Sendable, Hashable {
         guard !overflows, values <= Self.mostValues else {
             throw VernierError(
                 .outOfMemory, at: "statistics layout", expected: "at most \(Self.mostValues) numbers a statistic",
-                found: "\(branches) branches, \(layers) layers, \(heads) heads, \(widest) numbers a head")
+                found: "\(branches) branches, \(layers) layers, \(heads) heads, \(widest) numbers a head, "
+                    + "\(signCount) signs")
         }
     }
 
     /// Lays out the statistics of the model `identity` under `schedule`.
-    public init(identity: ModelIdentity, schedule: ScaleSchedule, topCounts: [Int]) throws {
+    public init(identity: ModelIdentity, schedule: ScaleSchedule, topCounts: [Int], signCount: Int = 0) throws {
         try self.init(
             branches: identity.branches, layers: identity.layers, heads: identity.heads, schedule: schedule,
-            topCounts: topCounts)
+            topCounts: topCounts, signCount: signCount)
     }
 
     /// Scales of the schedule, K.
@@ -119,6 +132,15 @@ public struct StatisticsLayout: Sendable, Hashable {
         return row + positionOffsets[scale]..<row + positionOffsets[scale + 1]
     }
 
+    /// Where a head's H_{K-1} rows of ``Sketch/value`` lie in `[G, L, H, H_{K-1}]`.
+    ///
+    /// - Precondition: every index is within its dimension.
+    public func finalPositions(branch: Int, layer: Int, head: Int) -> Range<Int> {
+        let tokens = schedule.finalHistoryTokens
+        let start = headRow(branch: branch, layer: layer, head: head) * tokens
+        return start..<start + tokens
+    }
+
     /// The index of a head in `[G, L, H]`.
     private func headRow(branch: Int, layer: Int, head: Int) -> Int {
         precondition(
@@ -138,6 +160,14 @@ public struct StatisticsLayout: Sendable, Hashable {
         }
     }
 
+    /// The dimensions of a sketch's values, for example `[G, L, H, P, R]`.
+    public func shape(of sketch: Sketch) -> [Int] {
+        [branches, layers, heads, sketch.dependsOnScale ? positionsPerHead : schedule.finalHistoryTokens, signCount]
+    }
+
+    /// The number of a sketch's values: the product of its ``shape(of:)``, 0 without signs.
+    public func valueCount(of sketch: Sketch) -> Int { shape(of: sketch).reduce(1, *) }
+
     /// The number of a statistic's values: the product of its ``shape(of:)``.
     public func valueCount(of statistic: Statistic) -> Int { shape(of: statistic).reduce(1, *) }
 
@@ -146,6 +176,15 @@ public struct StatisticsLayout: Sendable, Hashable {
         let head = cell / scaleCount
         return "branch \(head / heads / layers), layer \(head / heads % layers), head \(head % heads), "
             + "scale \(cell % scaleCount)"
+    }
+
+    /// The name of one value of a sketch for messages.
+    func valueName(_ sketch: Sketch, _ index: Int) -> String {
+        let (row, sign) = (index / max(signCount, 1), index % max(signCount, 1))
+        if sketch.dependsOnScale { return "\(valueName(.positionMass, row)), sign \(sign)" }
+        let (head, position) = (row / schedule.finalHistoryTokens, row % schedule.finalHistoryTokens)
+        return "branch \(head / heads / layers), layer \(head / heads % layers), head \(head % heads), "
+            + "position \(position), sign \(sign)"
     }
 
     /// The name of one value of a statistic for messages.

@@ -9,6 +9,7 @@ final class AttentionMeter {
     private let topMass = ScratchBuffer<Double>()  // [cell][count K']
     private let topCounts = ScratchBuffer<Int32>()
     private let probabilities = ScratchBuffer<Float>()  // [cell][query][key]
+    private let sketches = SketchBuffers()
     private var stride = 0  // keys of the widest cell
     private var queryCount = 0
     private var topCountCount = 0
@@ -19,11 +20,13 @@ final class AttentionMeter {
     /// Bytes held.
     var byteCount: Int {
         mass.byteCount + entropies.byteCount + topMass.byteCount + topCounts.byteCount + probabilities.byteCount
+            + sketches.byteCount
     }
 
-    /// Makes room for a layer of `cells` cells, `queryCount` queries each over at most `mostKeys` keys.
+    /// Makes room for a layer of `cells` cells, `queryCount` queries of a scale each over at most `mostKeys` keys.
     func begin(
-        cells: Int, queryCount: Int, mostKeys: Int, measuresMass: Bool, observer: (any AttentionObserver)?
+        scale: Int, sequences: Int, cells: Int, queryCount: Int, mostKeys: Int, measuresMass: Bool,
+        observer: (any AttentionObserver)?
     ) {
         stride = mostKeys
         self.queryCount = queryCount
@@ -31,6 +34,8 @@ final class AttentionMeter {
         observes = observer != nil
         wantsProbabilities = observer?.wantsProbabilities ?? false
         if self.measuresMass { mass.reserve(cells * stride) }
+        sketches.begin(
+            for: observer, scale: scale, sequences: sequences, cells: cells, mostHistory: mostKeys - queryCount)
         guard let observer else { return }
         let counts = observer.topCounts
         topCountCount = counts.count
@@ -58,6 +63,7 @@ final class AttentionMeter {
         attention.topCounts = UnsafePointer(topCounts.pointer)
         attention.topCountCount = topCountCount
         attention.topMass = topMass.pointer + cell * topCountCount
+        sketches.attach(to: &attention, cell: cell)
         if wantsProbabilities { attention.probabilities = probabilities.pointer + cell * queryCount * stride }
     }
 
@@ -78,7 +84,9 @@ final class AttentionMeter {
                 entropy: entropies.pointer[cell], currentValues: map.values + map.offset(cell: cell),
                 probabilities: wantsProbabilities
                     ? UnsafeBufferPointer(
-                        start: probabilities.pointer + cell * queryCount * stride, count: queryCount * keyCount) : nil))
+                        start: probabilities.pointer + cell * queryCount * stride, count: queryCount * keyCount) : nil,
+                attentionSketch: sketches.attention(cell: cell, historyCount: historyCount),
+                keySketch: sketches.keys(cell: cell, historyCount: historyCount)))
     }
 
     private func massOfCell(_ cell: Int) -> UnsafeMutablePointer<Double> { mass.pointer + cell * stride }

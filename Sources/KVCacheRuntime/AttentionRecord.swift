@@ -20,4 +20,9 @@ public struct AttentionRecord {
     public let currentValues: UnsafePointer<Float>
     /// `[queryCount, historyCount + queryCount]` probabilities, if the observer asked for them.
     public let probabilities: UnsafeBufferPointer<Float>?
+    /// `[historyCount, R]` random projections of the history's attention columns, `sum_i e_ir a_ip`, with the observer's
+    /// signs e; nil without signs or without history.
+    public let attentionSketch: UnsafeBufferPointer<Float>?
+    /// `[historyCount, R]` of the history's keys, `(sum_i e_ir q_i) . k_p`; nil likewise.
+    public let keySketch: UnsafeBufferPointer<Float>?
 }

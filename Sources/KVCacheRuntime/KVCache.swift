@@ -137,9 +137,10 @@ public final class KVCache {
         let selects = !isLast && boundaryStep.wantsMass
         let rowWeights = selects ? boundaryStep.rowWeights(scale: scale) : nil
         let mostHistory = layout.largestCount(layer: layer)
-        reserveScratch(tokens: tokens, mostHistory: mostHistory)
+        reserveScratch(tokens: tokens, mostHistory: mostHistory, signCount: observer?.signCount ?? 0)
         meter.begin(
-            cells: layout.cellsPerLayer, queryCount: tokens, mostKeys: mostHistory + tokens, measuresMass: selects,
+            scale: scale, sequences: geometry.sequences, cells: layout.cellsPerLayer, queryCount: tokens,
+            mostKeys: mostHistory + tokens, measuresMass: selects,
             observer: observer)
         recordKept(scale: scale, layer: layer)
 
@@ -182,9 +183,10 @@ public final class KVCache {
         arena.copy(layout.held, from: arena, at: move.from, to: move.to)
     }
 
-    private func reserveScratch(tokens: Int, mostHistory: Int) {
+    private func reserveScratch(tokens: Int, mostHistory: Int, signCount: Int) {
         let width = geometry.headWidth
-        let attending = Attention.scratchCount(headWidth: width, historyCount: mostHistory, currentCount: tokens)
+        let attending = Attention.scratchCount(
+            headWidth: width, historyCount: mostHistory, currentCount: tokens, signCount: signCount)
         let retaining = boundaryStep.scratchBytes(
             history: mostHistory, tokens: tokens, kept: mostHistory + tokens, width: width)
         scratch.reserve(countEach: max(attending, (retaining + 3) / 4))
@@ -225,7 +227,7 @@ public final class KVCache {
         let each = map.tokens * map.width
         discarded.reserve(layout.cellsPerLayer * each)
         meter.begin(
-            cells: layout.cellsPerLayer, queryCount: map.tokens,
+            scale: map.scale, sequences: geometry.sequences, cells: layout.cellsPerLayer, queryCount: map.tokens,
             mostKeys: layout.largestCount(layer: map.layer) + map.tokens, measuresMass: true, observer: nil)
         Parallel.forEach(parts: layout.cellsPerLayer) { cell in
             var attention = self.attention(

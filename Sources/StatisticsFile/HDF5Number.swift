@@ -1,6 +1,6 @@
 import CHDF5Shim
 
-/// A number that statistics files hold: 64 bits, little endian in the file.
+/// A number that statistics files hold: 64 or 32 bits, little endian in the file.
 protocol HDF5Number: BitwiseCopyable, Sendable {
     /// The type in the file.
     static var fileType: hid_t { get }
@@ -14,6 +14,12 @@ extension Double: HDF5Number {
     static var fileType: hid_t { vernier_h5_float64_le() }
     static var memoryType: hid_t { vernier_h5_native_double() }
     static var typeName: String { "64-bit little-endian floating-point numbers" }
+}
+
+extension Float: HDF5Number {
+    static var fileType: hid_t { vernier_h5_float32_le() }
+    static var memoryType: hid_t { vernier_h5_native_float() }
+    static var typeName: String { "32-bit little-endian floating-point numbers" }
 }
 
 extension Int: HDF5Number {

@@ -1,6 +1,6 @@
 import CalibrationStatistics
 
-/// The names of attributes, groups and data sets in a statistics file, version 1.
+/// The names of attributes, groups and data sets in a statistics file, version 2.
 enum StatisticsFileNames {
     static let format = "format"
     static let schemaVersion = "schemaVersion"
@@ -17,6 +17,7 @@ enum StatisticsFileNames {
     static let ropeGrid = "ropeGrid"
     static let historyTokens = "historyTokens"
     static let topCounts = "topCounts"
+    static let signCount = "signCount"
     static let seed = "seed"
     static let guidance = "guidance"
     static let temperature = "temperature"
@@ -33,6 +34,7 @@ enum StatisticsFileNames {
     static let counts = "counts"
     static let sums = "sums"
     static let rows = "rows"
+    static let sketches = "sketches"
 
     static let dimensions = "dimensions"
     static let unit = "unit"
@@ -45,6 +47,20 @@ enum StatisticsFileNames {
         case .positionWeight: "attention mass times residual norm"
         default: "attention mass"
         }
+    }
+
+    /// The unit that a sketch's values carry.
+    static func unit(of sketch: Sketch) -> String {
+        switch sketch {
+        case .key: "logit, random signs"
+        case .value: "residual stream, random signs"
+        default: "attention mass, random signs"
+        }
+    }
+
+    /// The names of a sketch's dimensions, slowest first.
+    static func dimensions(of sketch: Sketch) -> String {
+        "branch layer head \(sketch.dependsOnScale ? "historyPosition" : "position") sign"
     }
 
     /// The names of a statistic's dimensions, slowest first.

@@ -25,14 +25,15 @@ struct StatisticsFileReader {
     func header() throws -> Header {
         let format = try text(Names.format)
         let version = try integer(Names.schemaVersion)
-        guard format == StatisticsSeal.format, version == StatisticsSeal.schemaVersion else {
+        guard format == StatisticsSeal.format, StatisticsSeal.readableVersions.contains(version) else {
             throw VernierError(
                 .unsupportedVersion, at: session.fileName,
-                expected: "\(StatisticsSeal.format) \(StatisticsSeal.schemaVersion)", found: "\(format) \(version)")
+                expected: "\(StatisticsSeal.format) 1 to \(StatisticsSeal.schemaVersion)", found: "\(format) \(version)"
+            )
         }
         let header = try inThisFile {
             Header(
-                identity: try identity(), schedule: try schedule(), settings: try settings(),
+                identity: try identity(), schedule: try schedule(), settings: try settings(version: version),
                 corpus: try CorpusReference(
                     digest: text(Names.corpusDigest), promptCount: integer(Names.corpusPromptCount)),
                 promptCount: try integer(Names.promptCount))
@@ -53,7 +54,8 @@ struct StatisticsFileReader {
         let header = try header()
         let layout = try inThisFile {
             try StatisticsLayout(
-                identity: header.identity, schedule: header.schedule, topCounts: header.settings.topCounts)
+                identity: header.identity, schedule: header.schedule, topCounts: header.settings.topCounts,
+                signCount: header.settings.signCount)
         }
         try checkSize(layout, promptCount: header.promptCount)
         let journalGroup = try session.openGroup(Names.journal, in: root)
@@ -71,12 +73,13 @@ struct StatisticsFileReader {
             try session.readDataset(
                 $0.name, shape: [header.promptCount] + layout.shape(of: $0), in: rowsGroup, zero: 0.0)
         }
+        let sketches = try sketches(layout)
         return try inThisFile(.corruptState) {
             try CalibrationStatistics(
                 identity: header.identity, schedule: header.schedule, settings: header.settings,
                 corpus: header.corpus,
                 journal: zip(indices, digests).map { PromptJournalEntry(corpusIndex: $0, promptDigest: $1) },
-                counts: counts, sums: sums, rows: rows)
+                counts: counts, sums: sums, rows: rows, sketches: sketches)
         }
     }
 
@@ -104,9 +107,20 @@ struct StatisticsFileReader {
             ropeGrid: ScaleSchedule.Grid(height: ropeGrid[0], width: ropeGrid[1]))
     }
 
-    private func settings() throws -> CalibrationSettings {
+    /// The sums of each of ``Sketch/all``; none without signs.
+    private func sketches(_ layout: StatisticsLayout) throws -> [[Float]] {
+        guard layout.signCount > 0 else { return [] }
+        let group = try session.openGroup(Names.sketches, in: root)
+        return try Sketch.all.map {
+            try session.readDataset($0.name, shape: layout.shape(of: $0), in: group, zero: Float(0))
+        }
+    }
+
+    /// The settings; version 1 knew no signs.
+    private func settings(version: Int) throws -> CalibrationSettings {
         try CalibrationSettings(
             topCounts: session.readListAttribute(Names.topCounts, of: root, as: Int.self),
+            signCount: version == 1 ? 0 : integer(Names.signCount),
             seed: session.readAttribute(Names.seed, of: root, as: UInt64.self), guidance: number(Names.guidance),
             temperature: number(Names.temperature), topP: number(Names.topP), topK: integer(Names.topK),
             toolVersion: text(Names.toolVersion))
@@ -127,6 +141,8 @@ struct StatisticsFileReader {
         var values = layout.cellCount + Statistic.all.reduce(0) { $0 + layout.valueCount(of: $1) }
         let row = Statistic.withRows.reduce(1) { $0 + layout.valueCount(of: $1) }
         let (rows, overflows) = row.multipliedReportingOverflow(by: promptCount)
+        // Two of the sketches' numbers take the place of one of the others.
+        values += Sketch.all.reduce(0) { $0 + layout.valueCount(of: $1) } / 2
         values = overflows ? Int.max : values.addingReportingOverflow(rows).partialValue
         guard values >= 0, values <= fileBytes / 8 else {
             throw VernierError(

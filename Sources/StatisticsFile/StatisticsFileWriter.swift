@@ -40,6 +40,20 @@ struct StatisticsFileWriter {
                     shape: [statistics.promptCount] + layout.shape(of: statistic), to: rows),
                 dimensions: "prompt " + Names.dimensions(of: statistic), unit: Names.unit(of: statistic))
         }
+        try writeSketches(to: file)
+    }
+
+    /// Writes the sketches' group, if there are signs.
+    private func writeSketches(to file: hid_t) throws {
+        let layout = statistics.layout
+        guard layout.signCount > 0 else { return }
+        let group = try session.createGroup(Names.sketches, in: file)
+        for sketch in Sketch.all {
+            try describe(
+                session.writeDataset(
+                    sketch.name, statistics.sketches[sketch], shape: layout.shape(of: sketch), to: group),
+                dimensions: Names.dimensions(of: sketch), unit: Names.unit(of: sketch))
+        }
     }
 
     private func writeHeader(to file: hid_t) throws {
@@ -56,7 +70,8 @@ struct StatisticsFileWriter {
         let integers = [
             (Names.schemaVersion, StatisticsSeal.schemaVersion), (Names.branches, identity.branches),
             (Names.layers, identity.layers), (Names.heads, identity.heads), (Names.headWidth, identity.headWidth),
-            (Names.topK, settings.topK), (Names.corpusPromptCount, statistics.corpus.promptCount),
+            (Names.topK, settings.topK), (Names.signCount, settings.signCount),
+            (Names.corpusPromptCount, statistics.corpus.promptCount),
             (Names.promptCount, statistics.promptCount), (Names.complete, statistics.isComplete ? 1 : 0),
         ]
         for (name, integer) in integers { try session.writeAttribute(name, [integer], to: file) }

@@ -9,12 +9,14 @@ import Darwin
 /// The first 512 bytes of a statistics file, in HDF5's user block: what the file is, and a digest of the rest.
 ///
 /// The seal is checked before the HDF5 library, which is easily upset by damaged files, sees a byte. Its text is
-/// `vernier-statistics 1`, `sha256 <64 digits>` and `bytes <size of the whole file>`, one a line, then zero bytes.
+/// `vernier-statistics 2`, `sha256 <64 digits>` and `bytes <size of the whole file>`, one a line, then zero bytes.
 enum StatisticsSeal {
     /// The first word of a statistics file.
     static let format = "vernier-statistics"
-    /// The version of the file format that this build writes and reads.
-    static let schemaVersion = 1
+    /// The version of the file format that this build writes.
+    static let schemaVersion = 2
+    /// The versions that it reads; version 1 is version 2 without sketches.
+    static let readableVersions = 1...schemaVersion
     /// The size of the seal, the smallest user block that HDF5 allows.
     static let byteCount = 512
 
@@ -30,7 +32,7 @@ enum StatisticsSeal {
             }
             digest = file.withBytes { Digest.of(UnsafeRawBufferPointer(rebasing: $0[byteCount...])) }
         }
-        let seal = Array(text(digest: digest, size: size).utf8)
+        let seal = Array(text(version: schemaVersion, digest: digest, size: size).utf8)
         let descriptor = open(path, O_WRONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure(fileName, "cannot open the new file") }
         defer { close(descriptor) }
@@ -54,9 +56,9 @@ enum StatisticsSeal {
                 found: isHDF5 ? "an HDF5 file without Vernier's seal" : "\(file.count) other bytes",
                 remedy: "Pass a file that 'vernier calibrate' wrote.")
         }
-        guard first == "\(format) \(schemaVersion)" else {
+        guard let version = readableVersions.first(where: { first == "\(format) \($0)" }) else {
             throw VernierError(
-                .unsupportedVersion, at: file.name, expected: "version \(schemaVersion)",
+                .unsupportedVersion, at: file.name, expected: "version 1 to \(schemaVersion)",
                 found: "'\(first.dropFirst(format.count + 1).prefix(32))'",
                 remedy: "Use the release of Vernier that wrote the file, or calibrate again.")
         }
@@ -66,7 +68,7 @@ enum StatisticsSeal {
                 found: "\(file.count) bytes", remedy: "The file was cut short or added to; copy it again.")
         }
         let digest = file.withBytes { Digest.of(UnsafeRawBufferPointer(rebasing: $0.dropFirst(byteCount))) }
-        let seal = text(digest: digest, size: file.count)
+        let seal = text(version: version, digest: digest, size: file.count)
         guard head.elementsEqual(seal.utf8) else {
             throw VernierError(
                 .malformedFile, at: file.name, expected: "content of the SHA-256 that the file states",
@@ -76,8 +78,8 @@ enum StatisticsSeal {
     }
 
     /// The seal, ``byteCount`` bytes of ASCII padded with zero bytes.
-    private static func text(digest: String, size: Int) -> String {
-        let text = "\(format) \(schemaVersion)\nsha256 \(digest)\nbytes \(size)\n"
+    private static func text(version: Int, digest: String, size: Int) -> String {
+        let text = "\(format) \(version)\nsha256 \(digest)\nbytes \(size)\n"
         return text + String(repeating: "\0", count: byteCount - text.utf8.count)
     }
 

@@ -36,6 +36,11 @@ public struct Attention {
     public var entropy: UnsafeMutablePointer<Double>?
     /// `[T, S + N]` probabilities, for tests.
     public var probabilities: UnsafeMutablePointer<Float>?
+    /// Random projections of the history's columns; see ``sketch(signs:count:attention:keys:)``.
+    private var signs: UnsafePointer<Float>?
+    private var signCount = 0
+    private var attentionSketch: UnsafeMutablePointer<Float>?
+    private var keySketch: UnsafeMutablePointer<Float>?
 
     /// Describes the queries and the result; the segments and measurements are set as properties.
     public init(
@@ -50,9 +55,26 @@ public struct Attention {
         self.outputStride = outputStride
     }
 
-    /// Scratch that ``run(scratch:)`` needs, in float32 values.
-    public static func scratchCount(headWidth: Int, historyCount: Int, currentCount: Int) -> Int {
-        vk_attention_scratch_count(1, headWidth, historyCount, currentCount)
+    /// Asks for random projections of the history's columns, with R random signs a query. Row weights do not apply.
+    ///
+    /// Both results are set, not added to: `attention` `[S, R]` to `sum_t signs[t, r] a[t, p]`, `keys` `[S, R]` to
+    /// `(sum_t signs[t, r] q_t) . k_p`. float32, queries in ascending order, whatever the tiles.
+    /// - Parameter signs: `[T, R]`, each +1 or -1 (any other value: bits may differ between instruction sets).
+    public mutating func sketch(
+        signs: UnsafePointer<Float>, count: Int, attention: UnsafeMutablePointer<Float>,
+        keys: UnsafeMutablePointer<Float>
+    ) {
+        self.signs = signs
+        signCount = count
+        attentionSketch = attention
+        keySketch = keys
+    }
+
+    /// Scratch that ``run(scratch:)`` needs, in float32 values; `signCount` is R if sketches are asked for.
+    public static func scratchCount(
+        headWidth: Int, historyCount: Int, currentCount: Int, signCount: Int = 0
+    ) -> Int {
+        vk_attention_scratch_count(1, headWidth, historyCount, currentCount, signCount)
     }
 
     /// Computes the attention.
@@ -78,6 +100,10 @@ public struct Attention {
         arguments.top_mass = topMass
         arguments.entropy = entropy
         arguments.probabilities = probabilities
+        arguments.signs = signs
+        arguments.sign_count = signCount
+        arguments.attention_sketch = attentionSketch
+        arguments.key_sketch = keySketch
         vk_attention_run(&arguments, scratch)
     }
 }

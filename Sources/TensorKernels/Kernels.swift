@@ -62,6 +62,13 @@ public enum Kernels {
         weight: UnsafePointer<Float>, bias: UnsafePointer<Float>, thenSilu: Bool, into y: UnsafeMutablePointer<Float>
     ) { vk_group_norm(x, pixels, channels, groups, epsilon, weight, bias, thenSilu ? 1 : 0, y) }
 
+    /// Random projection of the columns of `x` `[rows, count]` with signs `[rows, signCount]` of +1 and -1:
+    /// `sums[j, r] += sum_i x[i, j] * signs[i, r]`, rows in ascending order; `sums` is `[count, signCount]`.
+    public static func addSigned(
+        _ x: UnsafePointer<Float>, rows: Int, count: Int, stride: Int? = nil, signs: UnsafePointer<Float>,
+        signCount: Int, to sums: UnsafeMutablePointer<Float>
+    ) { vk_add_signed(x, stride ?? count, rows, count, signs, signCount, sums) }
+
     /// Whether all values are finite.
     public static func allFinite(_ x: UnsafePointer<Float>, count: Int) -> Bool { vk_all_finite(x, count) != 0 }
 }

@@ -116,12 +116,14 @@ import VernierCore
         let wanted = try request(prompts: 2)
         let calibrator = try Calibrator(model: model, request: wanted)
         var forged = calibrator.statistics
-        try forged.add(whole.sums, corpusIndex: 0, promptDigest: wanted.corpus.prompts[1].digest)
+        try forged.add(
+            whole.sums, corpusIndex: 0, promptDigest: wanted.corpus.prompts[1].digest, sketches: whole.sketches)
         let error = try #require(throws: VernierError.self) { try calibrator.resume(from: forged, name: "f.h5") }
         #expect(
             error.code == .corruptState && error.description.contains("f.h5: entry 0 of the journal is not prompt 0"))
         var skipping = calibrator.statistics
-        try skipping.add(whole.sums, corpusIndex: 1, promptDigest: wanted.corpus.prompts[1].digest)
+        try skipping.add(
+            whole.sums, corpusIndex: 1, promptDigest: wanted.corpus.prompts[1].digest, sketches: whole.sketches)
         #expect(throws: VernierError.self) { try calibrator.resume(from: skipping, name: "s.h5") }
     }
 
@@ -141,6 +143,22 @@ import VernierCore
             $0.settings = model.defaultSettings
             $0.settings?.guidance = [1, 2]
         }
+    }
+
+    @Test func sketchesAreLeftOutOnDemandAndSettleResuming() throws {
+        var without = try request(prompts: 2)
+        without.signCount = 0
+        let plain = try calibrate(without, to: "plain.h5")
+        #expect(!plain.hasSketches && plain.layout.signCount == 0)
+        let whole = try calibrate(request(prompts: 2), to: "whole.h5")
+        #expect(whole.hasSketches && whole.layout.signCount == 32)
+        #expect(plain.sums[.positionWeight] == whole.sums[.positionWeight], "sketching changes nothing else")
+        let calibrator = try Calibrator(model: model, request: request(prompts: 2))
+        let error = try #require(throws: VernierError.self) { try calibrator.resume(from: plain, name: "plain.h5") }
+        #expect(error.problems == ["expected signs 32, found 0"])
+        let plan = calibrator.plan()
+        // 2 branches, 2 layers, 2 heads: 20 positions of attention and keys, 14 of values.
+        #expect(plan.contains("32 signs: \(8 * 54 * 32) sums, \(4 * 8 * 54 * 32) bytes"), "\(plan)")
     }
 
     @Test func aLimitTakesTheFirstPromptsOnly() throws {

@@ -130,6 +130,49 @@ import VernierCore
         #expect(text.contains("expected the layout of the calibration, found another"))
     }
 
+    @Test func sketchesAreNeededWhereThereAreSignsAndThenWholeAndFinite() throws {
+        var statistics = try SmallCalibration.counted(0..<1, signs: 2)
+        let before = statistics, layout = statistics.layout
+        let good = try #require(SmallCalibration.sketches(1, layout))
+        func refused(_ sketches: AttentionSketches?, _ code: String, _ part: String) {
+            let error = #expect(throws: VernierError.self) {
+                try statistics.add(
+                    SmallCalibration.prompt(1, layout), corpusIndex: 1, promptDigest: "", sketches: sketches)
+            }
+            #expect(
+                error?.code.description == code && error?.description.contains(part) == true,
+                "\(part): \(error?.description ?? "")")
+            #expect(statistics == before)
+        }
+        refused(nil, "mismatch", "expected sketches of 1 prompts, found those of 0")
+        var sketches = good
+        sketches.promptCount = 2
+        refused(sketches, "mismatch", "found those of 2")
+        sketches = good
+        sketches.key.removeLast()
+        refused(sketches, "mismatch", "expected \(12 * 11 * 2) values of the key sketch, found \(12 * 11 * 2 - 1)")
+        sketches = good
+        sketches.value[9] = -.infinity
+        refused(
+            sketches, "nonFinite", "of the value sketch, found -inf at branch 0, layer 0, head 0, position 4, sign 1")
+        refused(SmallCalibration.sketches(1, try SmallCalibration.empty(signs: 3).layout), "mismatch", "found another")
+        try SmallCalibration.add(1, to: &statistics)
+        #expect(statistics.hasSketches && statistics.coverageProblems().isEmpty)
+        #expect(try !SmallCalibration.counted(0..<1).hasSketches)
+        #expect(try !SmallCalibration.empty(signs: 2).hasSketches)
+        #expect(try SmallCalibration.counted(0..<1).keySketch(branch: 0, layer: 0, head: 0, scale: 3).isEmpty)
+    }
+
+    @Test func lentSketchesAreMissed() throws {
+        var statistics = try SmallCalibration.counted(0..<2, signs: 2)
+        let before = statistics
+        let lent = statistics.lendSketches()
+        #expect(
+            statistics.coverageProblems().contains { $0.contains("expected sketches of 2 prompts, found those of 0") })
+        statistics.returnSketches(lent)
+        #expect(statistics == before)
+    }
+
     @Test func resettingGivesZeros() throws {
         let layout = try SmallCalibration.empty().layout
         var prompt = SmallCalibration.prompt(3, layout)

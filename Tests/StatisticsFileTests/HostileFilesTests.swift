@@ -13,7 +13,7 @@ import VernierCore
     var path: String { folder.file("s.h5") }
 
     func writeGood(_ prompts: Int = 3) throws -> CalibrationStatistics {
-        let statistics = try SmallCalibration.counted(0..<prompts)
+        let statistics = try SmallCalibration.counted(0..<prompts, signs: 2)
         try StatisticsFile.write(statistics, to: path)
         return statistics
     }
@@ -40,9 +40,9 @@ import VernierCore
         try Bytes.write(Array(good[512...]), to: path)
         #expect(error().contains("found an HDF5 file without Vernier's seal"))
         var newer = good
-        newer[19] = UInt8(ascii: "2")
+        newer[19] = UInt8(ascii: "3")
         try Bytes.write(newer, to: path)
-        #expect(error(code: .unsupportedVersion).contains("s.h5: expected version 1, found '2'"))
+        #expect(error(code: .unsupportedVersion).contains("s.h5: expected version 1 to 2, found '3'"))
     }
 
     @Test func everyTruncation() throws {
@@ -89,7 +89,7 @@ import VernierCore
         await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             let folder = TemporaryDirectory()
             let path = folder.file("s.h5")
-            let original = try SmallCalibration.counted(0..<3)
+            let original = try SmallCalibration.counted(0..<3, signs: 2)
             try StatisticsFile.write(original, to: path)
             let good = Bytes(path).all
             var random = SplitMix64(seed: 77)
@@ -169,7 +169,56 @@ import VernierCore
         H5Dclose(dataset)
     }
 
+    static func setSketch(_ file: hid_t, _ name: String, _ index: Int, _ value: Float) {
+        let dataset = H5Dopen2(file, name, vernier_h5_default())
+        var values = [Float](repeating: 0, count: Int(H5Dget_storage_size(dataset)) / 4)
+        let all = vernier_h5_all()
+        #expect(H5Dread(dataset, vernier_h5_native_float(), all, all, vernier_h5_default(), &values) >= 0)
+        values[index] = value
+        #expect(H5Dwrite(dataset, vernier_h5_native_float(), all, all, vernier_h5_default(), values) >= 0)
+        H5Dclose(dataset)
+    }
+
     static let changes: [Change] = [
+        Change("no sketches", "expected the group 'sketches' in this file") { file, _ in
+            H5Ldelete(file, "sketches", vernier_h5_default())
+        },
+        Change("no key sketch", "expected the data set 'key' in this file, found none of that name") { file, _ in
+            H5Ldelete(file, "sketches/key", vernier_h5_default())
+        },
+        Change("sketches of wide numbers", "expected 32-bit little-endian floating-point numbers, found another") {
+            file, _ in
+            replaceDataset(file, "sketches/value", type: vernier_h5_float64_le(), shape: [2, 3, 2, 7, 2])
+        },
+        Change("sketches of another shape", "the data set 'key': expected the shape [2, 3, 2, 11, 2], found") {
+            file, _ in
+            replaceDataset(file, "sketches/key", type: vernier_h5_float32_le(), shape: [2, 3, 2, 2, 11])
+        },
+        Change("more signs than numbers", "the data set 'attention': expected the shape [2, 3, 2, 11, 3], found") {
+            file, _ in
+            setInteger(file, "signCount", 3)
+        },
+        Change("signs beyond the file", "numbers of 8 bytes by the header, found a file of") { file, _ in
+            setInteger(file, "signCount", 4096)
+        },
+        Change("absurd signs", "expected 0 to 4096 signs, found 9223372036854775807") { file, _ in
+            setInteger(file, "signCount", .max)
+        },
+        Change("negative signs", "expected 0 to 4096 signs, found -1") { file, _ in
+            setInteger(file, "signCount", -1)
+        },
+        Change(
+            "a sketch that is no number",
+            "expected finite values of the value sketch, found nan at branch 0, layer 0, head 0, position 1, sign 1"
+        ) { file, _ in
+            setSketch(file, "sketches/value", 3, .nan)
+        },
+        Change(
+            "an infinite sketch",
+            "expected finite values of the attention sketch, found inf at branch 0, layer 0, head 0, scale 2, position 0"
+        ) { file, _ in
+            setSketch(file, "sketches/attention", 3, .infinity)
+        },
         Change("no data set", "expected the data set 'topMass' in this file, found none of that name") { file, _ in
             H5Ldelete(file, "sums/topMass", vernier_h5_default())
         },
@@ -281,7 +330,7 @@ import VernierCore
             replaceAttribute(
                 file, "family", type: vernier_h5_int64_le(), memory: vernier_h5_native_int64(), shape: [])
         },
-        Change("another version", "expected vernier-statistics 1, found vernier-statistics 7") { file, _ in
+        Change("another version", "expected vernier-statistics 1 to 2, found vernier-statistics 7") { file, _ in
             setInteger(file, "schemaVersion", 7)
         },
         Change("absurd layers", "model identity: expected 1 to 1024 layers, found 1099511627776") { file, _ in

@@ -6,8 +6,8 @@ import VernierCore
 
 @Suite struct MergingTests {
     @Test func mergingIsAdditionWhateverTheOrder() throws {
-        let whole = try SmallCalibration.counted(0..<6)
-        let parts = try [[0, 4], [1, 5], [2, 3]].map { try SmallCalibration.counted($0) }
+        let whole = try SmallCalibration.counted(0..<6, signs: 3)
+        let parts = try [[0, 4], [1, 5], [2, 3]].map { try SmallCalibration.counted($0, signs: 3) }
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let (a, b, c) = (parts[order[0]], parts[order[1]], parts[order[2]])
             for merged in [try a.merging(b).merging(c), try a.merging(b.merging(c))] {
@@ -30,6 +30,22 @@ import VernierCore
         #expect(try parts[0].merging(parts[1]) == parts[1].merging(parts[0]))
     }
 
+    @Test func sketchesAddUp() throws {
+        let parts = try [[0, 4], [1, 5], [2, 3]].map { try SmallCalibration.counted($0, signs: 3) }
+        let whole = try SmallCalibration.counted(0..<6, signs: 3)
+        let merged = try parts[2].merging(parts[0]).merging(parts[1])
+        #expect(merged.sketches.promptCount == 6 && merged.coverageProblems().isEmpty)
+        for sketch in Sketch.all {
+            // Six numbers of up to 50: a few units in the last place of their largest partial sum.
+            expectClose(merged.sketches[sketch], whole.sketches[sketch], tolerance: 1e-4, what: "\(sketch)")
+            let two = try parts[0].merging(parts[1]).sketches[sketch]
+            expectSame(
+                two.map(\.bitPattern),
+                zip(parts[0].sketches[sketch], parts[1].sketches[sketch]).map { ($0 + $1).bitPattern },
+                what: "the sum of two")
+        }
+    }
+
     @Test func nothingIsTheNeutralElement() throws {
         let some = try SmallCalibration.counted([1, 3])
         #expect(try some.merging(SmallCalibration.empty()) == some)
@@ -41,13 +57,13 @@ import VernierCore
         let other = try CalibrationStatistics(
             identity: SmallCalibration.identity(layers: 4, family: "var"),
             schedule: SmallCalibration.schedule([(1, 1), (2, 2)]),
-            settings: SmallCalibration.settings(seed: 2),
+            settings: SmallCalibration.settings(signs: 8, seed: 2),
             corpus: CorpusReference(digest: SmallCalibration.weightsDigest, promptCount: 7))
         let text = message { try one.merging(other) }
         for part in [
             "merging statistics: ", "expected family \"infinity\", found \"var\"", "expected 3 layers, found 4",
             "found 1x1 2x2;",
-            "expected seed \(UInt64.max), found 2", "of 6 prompts", "of 7. Merge",
+            "expected signs 0, found 8", "expected seed \(UInt64.max), found 2", "of 6 prompts", "of 7. Merge",
         ] {
             #expect(text.contains(part), "\(part) in \(text)")
         }

@@ -20,15 +20,17 @@ enum SmallCalibration {
             ropeGrid: ScaleSchedule.Grid(height: 8, width: 8))
     }
 
-    static func settings(topCounts: [Int] = [1, 4, 16], seed: UInt64 = .max) throws -> CalibrationSettings {
+    static func settings(topCounts: [Int] = [1, 4, 16], signs: Int = 0, seed: UInt64 = .max) throws
+        -> CalibrationSettings
+    {
         try CalibrationSettings(
-            topCounts: topCounts, seed: seed, guidance: 3, temperature: 0.5, topP: 0.97, topK: 900, toolVersion: "0.1.0"
-        )
+            topCounts: topCounts, signCount: signs, seed: seed, guidance: 3, temperature: 0.5, topP: 0.97, topK: 900,
+            toolVersion: "0.1.0")
     }
 
-    static func empty(prompts: Int = 6) throws -> CalibrationStatistics {
+    static func empty(prompts: Int = 6, signs: Int = 0) throws -> CalibrationStatistics {
         try CalibrationStatistics(
-            identity: identity(), schedule: schedule(), settings: settings(),
+            identity: identity(), schedule: schedule(), settings: settings(signs: signs),
             corpus: CorpusReference(digest: corpusDigest, promptCount: prompts))
     }
 
@@ -79,16 +81,30 @@ enum SmallCalibration {
         return prompt
     }
 
+    /// One prompt's sketches: random numbers; nil without signs.
+    static func sketches(_ index: Int, _ layout: StatisticsLayout) -> AttentionSketches? {
+        guard layout.signCount > 0 else { return nil }
+        var random = SplitMix64(seed: UInt64(truncatingIfNeeded: index) &+ 71)
+        var sketches = AttentionSketches(layout: layout, promptCount: 1)
+        sketches.attention = random.floats(layout.valueCount(of: .attention))
+        sketches.key = random.floats(layout.valueCount(of: .key), in: -50...50)
+        sketches.value = random.floats(layout.valueCount(of: .value), in: -5...5)
+        return sketches
+    }
+
     /// Statistics of the given prompts of a corpus, added in order.
-    static func counted(_ indices: some Sequence<Int>, of prompts: Int = 6) throws -> CalibrationStatistics {
-        var statistics = try empty(prompts: prompts)
+    static func counted(_ indices: some Sequence<Int>, of prompts: Int = 6, signs: Int = 0) throws
+        -> CalibrationStatistics
+    {
+        var statistics = try empty(prompts: prompts, signs: signs)
         for index in indices { try add(index, to: &statistics) }
         return statistics
     }
 
     static func add(_ index: Int, to statistics: inout CalibrationStatistics) throws {
         try statistics.add(
-            prompt(index, statistics.layout), corpusIndex: index, promptDigest: promptDigest(index))
+            prompt(index, statistics.layout), corpusIndex: index, promptDigest: promptDigest(index),
+            sketches: sketches(index, statistics.layout))
     }
 }
 

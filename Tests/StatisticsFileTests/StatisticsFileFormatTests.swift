@@ -16,6 +16,7 @@ import Testing
 
     static func typeName(_ type: hid_t) -> String {
         if H5Tequal(type, vernier_h5_float64_le()) > 0 { return "f64" }
+        if H5Tequal(type, vernier_h5_float32_le()) > 0 { return "f32" }
         if H5Tequal(type, vernier_h5_int64_le()) > 0 { return "i64" }
         if H5Tequal(type, vernier_h5_uint64_le()) > 0 { return "u64" }
         let isText =
@@ -35,7 +36,7 @@ import Testing
     @Test func namesTypesAndShapesAreAsDocumented() throws {
         let folder = TemporaryDirectory()
         let path = folder.file("s.h5")
-        let statistics = try SmallCalibration.counted(0..<5)
+        let statistics = try SmallCalibration.counted(0..<5, signs: 3)
         try StatisticsFile.write(statistics, to: path)
         let documented: [String: Raw] = [
             "format": Raw(type: "text", shape: []), "schemaVersion": Raw(type: "i64", shape: []),
@@ -45,7 +46,8 @@ import Testing
             "headWidth": Raw(type: "i64", shape: []), "shapeDigest": Raw(type: "text", shape: []),
             "weightsDigest": Raw(type: "text", shape: []), "grids": Raw(type: "i64", shape: [4, 2]),
             "ropeGrid": Raw(type: "i64", shape: [2]), "historyTokens": Raw(type: "i64", shape: [4]),
-            "topCounts": Raw(type: "i64", shape: [3]), "seed": Raw(type: "u64", shape: []),
+            "topCounts": Raw(type: "i64", shape: [3]), "signCount": Raw(type: "i64", shape: []),
+            "seed": Raw(type: "u64", shape: []),
             "guidance": Raw(type: "f64", shape: []), "temperature": Raw(type: "f64", shape: []),
             "topP": Raw(type: "f64", shape: []), "topK": Raw(type: "i64", shape: []),
             "corpusDigest": Raw(type: "text", shape: []), "corpusPromptCount": Raw(type: "i64", shape: []),
@@ -61,6 +63,9 @@ import Testing
             "sums/columnVariance": Raw(type: "f64", shape: [2, 3, 2, 4]),
             "sums/positionMass": Raw(type: "f64", shape: [2, 3, 2, 11]),
             "sums/positionWeight": Raw(type: "f64", shape: [2, 3, 2, 11]),
+            "sketches/attention": Raw(type: "f32", shape: [2, 3, 2, 11, 3]),
+            "sketches/key": Raw(type: "f32", shape: [2, 3, 2, 11, 3]),
+            "sketches/value": Raw(type: "f32", shape: [2, 3, 2, 7, 3]),
             "rows/currentMass": Raw(type: "f64", shape: [5, 2, 3, 2, 4]),
             "rows/topMass": Raw(type: "f64", shape: [5, 2, 3, 2, 4, 3]),
             "rows/sourceMass": Raw(type: "f64", shape: [5, 2, 3, 2, 4, 4]),
@@ -91,7 +96,7 @@ import Testing
                 let dimensions = try session.readTextAttribute("dimensions", of: dataset)
                 #expect(dimensions.split(separator: " ").count == expected.shape.count, "\(name)")
             }
-            for (group, members) in [(".", 4), ("journal", 2), ("sums", 7), ("rows", 5)] {
+            for (group, members) in [(".", 5), ("journal", 2), ("sums", 7), ("rows", 5), ("sketches", 3)] {
                 var information = H5G_info_t()
                 #expect(H5Gget_info_by_name(file, group, &information, vernier_h5_default()) >= 0)
                 #expect(information.nlinks == UInt64(members), "\(group)")
@@ -109,7 +114,51 @@ import Testing
                 dataset, vernier_h5_native_double(), vernier_h5_all(), vernier_h5_all(), vernier_h5_default(), &sums)
             let mean = statistics.positionMass(branch: 1, layer: 2, head: 1, scale: 3)[2]
             #expect(sums[((1 * 3 + 2) * 2 + 1) * 11 + (0 + 1 + 3) + 2] / 5 == mean)
+            var sketch = [Float](repeating: 0, count: 2 * 3 * 2 * 11 * 3)
+            let keys = try session.keep(
+                H5Dopen2(file, "sketches/key", vernier_h5_default()), .malformedFile, "sketches")
+            H5Dread(
+                keys, vernier_h5_native_float(), vernier_h5_all(), vernier_h5_all(), vernier_h5_default(), &sketch)
+            let scaled = statistics.keySketch(branch: 1, layer: 2, head: 1, scale: 3)
+            #expect(scaled.count == 7 * 3)
+            // 5 prompts, 9 queries, 3 signs.
+            let position = ((1 * 3 + 2) * 2 + 1) * 11 + (0 + 1 + 3) + 2
+            let raw: Float = sketch[position * 3 + 1], terms: Float = 5 * 9 * 3
+            expectClose([scaled[2 * 3 + 1]], [raw / terms.squareRoot()], tolerance: 1e-5, what: "a key sketch")
         }
+    }
+
+    @Test func withoutSignsThereAreNoSketches() throws {
+        let folder = TemporaryDirectory()
+        let path = folder.file("s.h5")
+        try StatisticsFile.write(SmallCalibration.counted(0..<2), to: path)
+        try HDF5Session.run(fileName: "s.h5") { session in
+            let file = try session.openFile(path)
+            #expect(H5Lexists(file, "sketches", vernier_h5_default()) == 0)
+            #expect(try session.readAttribute("signCount", of: file, as: Int.self) == 0)
+        }
+        #expect(try !StatisticsFile.read(path).hasSketches)
+    }
+
+    /// A file of version 1 is one of version 2 without sketches that says so nowhere.
+    @Test func versionOneIsStillRead() throws {
+        let folder = TemporaryDirectory()
+        let path = folder.file("s.h5")
+        let statistics = try SmallCalibration.counted(0..<2)
+        try StatisticsFile.write(statistics, to: path)
+        try HDF5Session.run(fileName: "s.h5") { session in
+            let access = try session.list(vernier_h5_file_access())
+            let file = try session.keep(H5Fopen(path, vernier_h5_read_write(), access), .fileAccess, "open")
+            H5Adelete(file, "signCount")
+            HostileFilesTests.setInteger(file, "schemaVersion", 1)
+            try session.flush(file)
+        }
+        try StatisticsSeal.apply(to: path, fileName: "s.h5")
+        var bytes = Bytes(path).all
+        bytes[19] = UInt8(ascii: "1")
+        try Bytes.write(bytes, to: path)
+        #expect(try StatisticsFile.read(path) == statistics)
+        #expect(try StatisticsFile.readSummary(path).settings.signCount == 0)
     }
 
     @Test func theSealIsAsDocumented() throws {
@@ -118,7 +167,7 @@ import Testing
         try StatisticsFile.write(SmallCalibration.counted(0..<1), to: path)
         let bytes = Bytes(path)
         let digest = Bytes.digest(bytes.all[512...])
-        let expected = "vernier-statistics 1\nsha256 \(digest)\nbytes \(bytes.all.count)\n"
+        let expected = "vernier-statistics 2\nsha256 \(digest)\nbytes \(bytes.all.count)\n"
         #expect(String(decoding: bytes.all.prefix(512).prefix { $0 != 0 }, as: UTF8.self) == expected)
         #expect(bytes.all[512..<516].elementsEqual([0x89, 0x48, 0x44, 0x46]))
     }

@@ -42,6 +42,23 @@ import VernierCore
         for statistic in Statistic.all { #expect(statistics[statistic].count == layout.valueCount(of: statistic)) }
     }
 
+    @Test func sketchesHaveOneRowAPosition() throws {
+        let layout = try SmallCalibration.empty(signs: 5).layout
+        #expect(layout.signCount == 5)
+        #expect(layout.shape(of: .attention) == [2, 3, 2, 11, 5])
+        #expect(layout.shape(of: .key) == [2, 3, 2, 11, 5])
+        #expect(layout.shape(of: .value) == [2, 3, 2, 7, 5])
+        var rows: [Int] = []
+        for branch in 0..<2 {
+            for layer in 0..<3 {
+                for head in 0..<2 { rows += layout.finalPositions(branch: branch, layer: layer, head: head) }
+            }
+        }
+        expectSame(rows, Array(0..<12 * 7), what: "final positions")
+        let without = try SmallCalibration.empty().layout
+        for sketch in Sketch.all { #expect(without.valueCount(of: sketch) == 0) }
+    }
+
     @Test func refusesImpossibleDimensions() throws {
         let schedule = try SmallCalibration.schedule()
         let text = message {
@@ -49,6 +66,13 @@ import VernierCore
         }
         #expect(text.contains("at least 1 for branches, found 0; expected at least 1 for heads, found -1"))
         #expect(text.contains("top counts that ascend from at least 1, found [4, 4]"))
+        for signs in [-1, 4097, .max] {
+            let text = message {
+                try StatisticsLayout(
+                    branches: 1, layers: 1, heads: 1, schedule: schedule, topCounts: [1], signCount: signs)
+            }
+            #expect(text.contains("expected 0 to 4096 signs, found \(signs)"))
+        }
         let huge = try SmallCalibration.schedule([(4096, 4096), (4096, 4096)])
         for layers in [1 << 20, 1 << 40, .max] {
             let error = #expect(throws: VernierError.self) {

@@ -8,9 +8,11 @@
 
 // Constants that are macros around calls or casts.
 static inline hid_t vernier_h5_float64_le(void) { return H5T_IEEE_F64LE; }
+static inline hid_t vernier_h5_float32_le(void) { return H5T_IEEE_F32LE; }
 static inline hid_t vernier_h5_int64_le(void) { return H5T_STD_I64LE; }
 static inline hid_t vernier_h5_uint64_le(void) { return H5T_STD_U64LE; }
 static inline hid_t vernier_h5_native_double(void) { return H5T_NATIVE_DOUBLE; }
+static inline hid_t vernier_h5_native_float(void) { return H5T_NATIVE_FLOAT; }
 static inline hid_t vernier_h5_native_int64(void) { return H5T_NATIVE_INT64; }
 static inline hid_t vernier_h5_native_uint64(void) { return H5T_NATIVE_UINT64; }
 static inline hid_t vernier_h5_c_string(void) { return H5T_C_S1; }

@@ -56,6 +56,9 @@ void vk_group_norm(const float *x, long pixels, long c, long groups, float eps, 
 // Rows first ..< last of the 3x3 (zero padding 1) patch matrix of x [h, w, C] -> [rows, 9C], order (ky, kx, c).
 void vk_patches3x3(const float *x, long h, long w, long c, long first, long last, float *patches);
 int vk_all_finite(const float *x, long count);
+// Random projection of columns: sums[j, r] += sum over i of x[i, j] * signs[i, r], i ascending; x [rows, count] at row
+// stride ldx, signs [rows, sign_count] of +1 and -1, sums [count, sign_count].
+void vk_add_signed(const float *x, long ldx, long rows, long count, const float *signs, long sign_count, float *sums);
 
 // ---- Attention -------------------------------------------------------------------------------------------------
 // One head of one sequence: softmax(q K^T + bias) V over two segments, history slots then the current map.
@@ -77,6 +80,12 @@ typedef struct {
   double *top_mass;                 // [top_count_count]: sum of the largest history probabilities
   double *entropy;                  // 1 value, nats
   float *probabilities;             // [queries, history + current]
+  // Random projections of the history's columns, not weighted: set, not added to, if signs is not NULL.
+  const float *signs;               // [queries, sign_count] of +1 and -1
+  long sign_count;
+  float *attention_sketch;          // [history, sign_count]: sum_i signs[i, r] * probability[i, p]
+  float *key_sketch;                // [history, sign_count]: (sum_i signs[i, r] * q_i) . k_p
 } vk_attention;
-size_t vk_attention_scratch_count(long queries, long d, long history, long current);  // floats
+// Scratch in floats; sign_count 0 without sketches.
+size_t vk_attention_scratch_count(long queries, long d, long history, long current, long sign_count);
 void vk_attention_run(const vk_attention *args, float *scratch);

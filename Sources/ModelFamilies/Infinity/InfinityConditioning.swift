@@ -1,3 +1,4 @@
+import KVCacheRuntime
 import TensorKernels
 
 /// What the text contributes to one batch, computed once per image (`models.md` section 3.4): AdaLN vectors, the head's
@@ -98,6 +99,23 @@ public final class InfinityConditioning {
         }
         crossKeys = keys
         crossValues = values
+    }
+}
+
+extension InfinityConditioning {
+    /// Tells an observer gamma1 `[C]` of every sequence and layer.
+    func reportGates(to observer: any AttentionObserver) {
+        let width = pooled.count / max(sequences, 1)
+        for (layer, vectors) in ada.enumerated() {
+            vectors.withUnsafeBufferPointer { vectors in
+                for sequence in 0..<sequences {
+                    let first = sequence * 6 * width
+                    observer.observeGate(
+                        UnsafeBufferPointer(rebasing: vectors[first..<(first + width)]), sequence: sequence,
+                        layer: layer)
+                }
+            }
+        }
     }
 }
 

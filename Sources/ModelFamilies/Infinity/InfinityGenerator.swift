@@ -58,6 +58,7 @@ public final class InfinityGenerator {
         var conditioning: InfinityConditioning?
         times.textSeconds = clock.seconds { conditioning = InfinityConditioning(transformer, text: text) }
         guard let conditioning else { preconditionFailure("conditioning was just computed") }
+        if let observer = hooks.attention { conditioning.reportGates(to: observer) }
         cache.reset()
         for index in codes.indices { codes[index].reset() }
         var allBits: [[[UInt8]]] = []

@@ -26,6 +26,8 @@ struct Calibrate: ParsableCommand {
     var saveEvery: Int = 16
     @Option(help: "Top counts K' of the selectivity index, ascending, comma-separated.")
     var topCounts: String = "1,4,16,64"
+    @Option(help: "Random signs of the sketches that pooling plans need; 0 leaves the sketches out.")
+    var signs: Int = 32
     @Flag(help: "Go on where an interrupted run of the same settings was saved.")
     var resume = false
     @Flag(help: "Say what would be done, write nothing.")
@@ -37,6 +39,7 @@ struct Calibrate: ParsableCommand {
         try requireAtLeast(1, limit, option: "--limit")
         try requireAtLeast(1, batch, option: "--batch")
         try requireAtLeast(1, saveEvery, option: "--save-every")
+        try requireAtLeast(0, signs, option: "--signs")
         guard parsedTopCounts != nil else {
             throw ValidationError("--top-counts: expected whole numbers separated by commas, found '\(topCounts)'.")
         }
@@ -55,7 +58,7 @@ struct Calibrate: ParsableCommand {
             model: loaded,
             request: CalibrationRequest(
                 corpus: corpus, limit: limit, seed: seed, settings: sampling.settings(for: loaded),
-                topCounts: parsedTopCounts ?? [], batchSize: batch, saveInterval: saveEvery,
+                topCounts: parsedTopCounts ?? [], signCount: signs, batchSize: batch, saveInterval: saveEvery,
                 toolVersion: VernierVersion.current))
         let exists = FileManager.default.fileExists(atPath: out)
         if resume, exists { try calibrator.resume(from: try StatisticsFile.read(out), name: fileName(of: out)) }
