@@ -102,13 +102,19 @@ let package = Package(
             dependencies: [
                 "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation", "CPNGShim",
             ], swiftSettings: strict),
+        .target(
+            name: "Frontier",
+            dependencies: [
+                "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation",
+                "CalibrationStatistics", "ProfileCompiler", "Evaluation",
+            ], swiftSettings: strict),
         .executableTarget(
             name: "vernier",
             dependencies: [
                 "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation",
                 "CalibrationStatistics",
                 "StatisticsFile", "ProfileCompiler", "Calibration", "Evaluation",
-                "Presentation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Frontier", "Presentation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
 
         // Tests: one target a module, and what they share.
@@ -131,6 +137,9 @@ let package = Package(
             name: "CalibrationTests",
             dependencies: ["Calibration", "StatisticsFile", "ProfileCompiler", "Checkpoints", "TestSupport"]),
         .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "TestSupport"], exclude: ["Fixtures"]),
+        .testTarget(
+            name: "FrontierTests",
+            dependencies: ["Frontier", "Calibration", "StatisticsFile", "Evaluation", "TestSupport"]),
         .testTarget(name: "CommandLineTests", dependencies: ["vernier", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6],

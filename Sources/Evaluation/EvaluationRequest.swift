@@ -32,6 +32,9 @@ public struct EvaluationRequest: Sendable {
     public var batchSize: Int
     /// Pictures of the contact sheet.
     public var sheetColumns: Int
+    /// Shows under each profile how its pictures differ from the full cache's, `128 + factor * difference`; nil for no
+    /// such rows. From 1 to 255.
+    public var differenceAmplification: Int?
     /// The row that others are compared with prompt by prompt; nil for none.
     public var comparedRow: String?
     /// Seed of the intervals' resampling.
@@ -40,8 +43,8 @@ public struct EvaluationRequest: Sendable {
     /// Gathers a request.
     public init(
         candidates: [Candidate], prompts: [CorpusPrompt], seeds: [UInt64] = [0], settings: SamplingSettings? = nil,
-        vocabulary: SceneVocabulary? = nil, batchSize: Int = 4, sheetColumns: Int = 8, comparedRow: String? = nil,
-        bootstrapSeed: UInt64 = 0
+        vocabulary: SceneVocabulary? = nil, batchSize: Int = 4, sheetColumns: Int = 8,
+        differenceAmplification: Int? = nil, comparedRow: String? = nil, bootstrapSeed: UInt64 = 0
     ) {
         self.candidates = candidates
         self.prompts = prompts
@@ -50,6 +53,7 @@ public struct EvaluationRequest: Sendable {
         self.vocabulary = vocabulary
         self.batchSize = batchSize
         self.sheetColumns = sheetColumns
+        self.differenceAmplification = differenceAmplification
         self.comparedRow = comparedRow
         self.bootstrapSeed = bootstrapSeed
     }

@@ -13,7 +13,10 @@ struct Vernier: ParsableCommand {
             compile     statistics + budget -> profile (JSON)
             generate    model [+ profile] -> pictures
             eval        profiles against the full cache -> table and contact sheet
+            frontier    every method at every budget -> fidelity per byte
             """,
         version: VernierVersion.current,
-        subcommands: [Generate.self, Calibrate.self, Compile.self, Show.self, Verify.self, Evaluate.self])
+        subcommands: [
+            Generate.self, Calibrate.self, Compile.self, Show.self, Verify.self, Evaluate.self, FrontierCommand.self,
+        ])
 }

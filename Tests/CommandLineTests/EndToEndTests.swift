@@ -134,11 +134,42 @@ import VernierCore
         for name in ["full cache", "half", "p"] { #expect(rows.contains { $0.hasPrefix("| \(name) ") }, "\(markdown)") }
         #expect(try PNGFile.read(results.file("report/contact-sheet.png")).width > 3 * TinyModel.pictureSide)
         let json = try Tool.succeed([
-            "eval", "--model", model, "--prompts", prompts, "--profile", profile, "--json", "--limit", "1", "--out",
-            results.file("second"),
+            "eval", "--model", model, "--prompts", prompts, "--profile", profile, "--json", "--limit", "1",
+            "--amplify", "4", "--out", results.file("second"),
         ])
+        // Full cache, profile and difference: three rows of pictures that are enlarged to 144 pixels.
+        #expect(try PNGFile.read(results.file("second/contact-sheet.png")).height >= 3 * 144)
         let root = JSONCursor(try JSONValue.parse(json, name: "eval"), place: "eval")
         #expect(try root.member("rows").elements().count == 2)
+    }
+
+    @Test func aFrontierIsResumedToTheSameBytes() throws {
+        func run(_ name: String, _ more: [String] = []) throws -> String {
+            try Tool.succeed(
+                [
+                    "frontier", "--model", model, "--statistics", try path("s.h5"), "--prompts", prompts, "--budgets",
+                    "20%,50%", "--methods", "sliding-window,snapkv", "--against", "snapkv", "--seeds", "1", "--out",
+                    results.file(name),
+                ] + more)
+        }
+        let plan = try run("whole", ["--dry-run"])
+        #expect(plan.split(separator: "\n").count == 8 && plan.contains("snapkv 50 % float32 (window 4 x 4): "))
+        #expect(try results.listing() == [])
+        let printed = try run("whole")
+        #expect(printed == String(decoding: try results.bytes("whole/frontier.md"), as: UTF8.self) + "\n")
+        #expect(printed.contains("## Differences from snapkv"), "\(printed)")
+        #expect(try PNGFile.read(results.file("whole/frontier.png")).width == 1920)
+        let files = ["frontier.json", "frontier.md", "frontier.svg", "frontier.png"]
+        let whole = try files.map { try results.bytes("whole/\($0)") }
+        // Half of the candidates are there already.
+        let candidates = try results.listing().filter { $0.hasPrefix("whole/candidates/") }
+        #expect(candidates.count == 9)
+        for name in candidates.prefix(5) { try FileManager.default.removeItem(atPath: results.file(name)) }
+        #expect(try run("whole", ["--batch", "3"]) == printed)
+        #expect(try files.map { try results.bytes("whole/\($0)") } == whole)
+        let profiles = try results.listing().filter { $0.hasPrefix("whole/profiles/") }
+        let profile = try #require(profiles.first)
+        try Tool.succeed(["verify", results.file(profile), "--model", model, "--statistics", path("s.h5")])
     }
 
     @Test func compilingTwiceGivesTheSameBytes() throws {
@@ -160,7 +191,7 @@ import VernierCore
     @Test func helpAndVersion() throws {
         #expect(try Tool.succeed(["--version"]) == VernierVersion.current + "\n")
         let help = try Tool.succeed(["--help"])
-        for command in ["generate", "calibrate", "compile", "show", "verify", "eval"] {
+        for command in ["generate", "calibrate", "compile", "show", "verify", "eval", "frontier"] {
             #expect(help.contains("  \(command) "), "\(help)")
             let own = try Tool.succeed([command, "--help"])
             #expect(own.hasPrefix("OVERVIEW: ") && own.contains("USAGE: vernier \(command)"), "\(own)")

@@ -20,6 +20,7 @@ import Testing
     private static let calibrate = "calibrate --model {model} --prompts {prompts.jsonl} --out {out}/s.h5"
     private static let compile = "compile {s.h5} --out {out}/p.json"
     private static let generate = "generate --model {model} --prompt square --out {out}/a.png"
+    private static let frontier = "frontier --model {model} --prompts {prompts.jsonl} --out {out}/f"
     private static let evaluate = "eval --model {model} --prompts {prompts.jsonl} --out {out}/r"
 
     /// Arguments (`{name}` stands for a file of the workshop), exit code, and what standard error must say.
@@ -114,7 +115,17 @@ import Testing
         Refusal(evaluate, 64, "--profile"),
         Refusal(evaluate + " --profile {p.json} --seeds 0", 64, "--seeds"),
         Refusal(evaluate + " --profile {p.json} --profile {p.json}", 1, "'p' appears twice"),
+        Refusal(evaluate + " --profile {p.json} --amplify 0", 64, "--amplify: expected a whole number from 1 to 255"),
         Refusal("calibrate --prompts {prompts.jsonl} --out {out}/s.h5", 64, "--model"),
+        // Frontiers.
+        Refusal(frontier + " --statistics {foreign.h5}", 1, "statistics: expected weights digest"),
+        Refusal(frontier + " --statistics {s.h5} --methods random,best", 1, "methods: expected some of", "\"best\""),
+        Refusal(frontier + " --statistics {s.h5} --budgets 10%,x", 1, "budget \"x\""),
+        Refusal(frontier + " --statistics {s.h5} --budgets 10%,10%", 1, "expected each budget once"),
+        Refusal(frontier + " --statistics {s.h5} --against best", 1, "a method 'best' to compare with"),
+        Refusal(frontier + " --statistics {s.h5} --storage int7", 64, "--storage: expected some of float32"),
+        Refusal(frontier + " --statistics {s.h5} --seeds 0", 64, "--seeds"),
+        Refusal(frontier + " --statistics {p.json}", 1, "p.json: expected a Vernier statistics file"),
         Refusal("paint", 64, "paint"),
     ]
 

@@ -70,7 +70,9 @@ enum Tool {
     @discardableResult
     static func succeed(_ arguments: [String], sourceLocation: SourceLocation = #_sourceLocation) throws -> String {
         // On a pipe, progress would be lines on standard error.
-        let works = ["generate", "calibrate", "eval"].contains(arguments.first) && !arguments.contains("--help")
+        let works =
+            ["generate", "calibrate", "eval", "frontier"].contains(arguments.first)
+            && !arguments.contains("--help")
         let outcome = try run(arguments + (works ? ["--progress", "none"] : []))
         try #require(
             outcome.exitCode == 0 && !outcome.wasKilled, "\(arguments): \(outcome.errors)",

@@ -201,6 +201,28 @@ import VernierCore
         #expect(try differences.member("rows").member("exact").member("bitAgreement").member("mean").number() == 0.375)
     }
 
+    @Test func recordsAreReadBackAsTheyWere() throws {
+        for row in try report().rows {
+            var records = row.records
+            records[1].forcedDecodingKLNats = 0.1
+            records[1].forcedDecodingKLNatsByScale = [0, 1.0 / 3]
+            records[2].sceneScore = SceneScore(
+                colour: false, shape: true, size: false, relation: false, background: true, count: false)
+            let text = try PictureColumns.json(records).canonicalText()
+            func read(_ text: String) throws -> [PictureRecord] {
+                try PictureColumns.records(reading: JSONCursor(JSONValue.parse(text, name: "r"), place: "r"))
+            }
+            #expect(try read(text) == records)
+            for (old, new) in [
+                ("\"seconds\": [", "\"seconds\": [1, "), ("\"seed\"", "\"seat\""),
+                ("\"prompt\": [0", "\"prompt\": [-1"),
+            ] {
+                #expect(text.contains(old))
+                #expect(throws: VernierError.self) { try read(text.replacing(old, with: new)) }
+            }
+        }
+    }
+
     @Test func foldersHoldTheSameBytesForTheSameReport() throws {
         let directory = TemporaryDirectory()
         let sheet = try Picture(width: 1, height: 1, pixels: [1, 2, 3])

@@ -177,6 +177,22 @@ import VernierCore
         #expect(try Evaluator(model: model, request: none).run().contactSheet == nil)
     }
 
+    @Test func differencesStandUnderEachProfileIfAsked() throws {
+        func sheet(_ factor: Int?) throws -> Picture {
+            let request = EvaluationRequest(
+                candidates: [.init(name: "all", profile: try profile(atMost: 14, of: model))], prompts: prompts,
+                sheetColumns: 2, differenceAmplification: factor)
+            return try #require(try Evaluator(model: model, request: request).run().contactSheet)
+        }
+        let (plain, amplified) = (try sheet(nil), try sheet(4))
+        #expect(amplified.height > plain.height)
+        // The last row shows the full cache's difference from itself: plain grey.
+        let place = 3 * ((amplified.height - 9) * amplified.width + amplified.width - 9)
+        #expect(Array(amplified.pixels[place..<place + 3]) == [128, 128, 128])
+        let request = EvaluationRequest(candidates: [], prompts: prompts, differenceAmplification: 0)
+        #expect(throws: VernierError.self) { try Evaluator(model: model, request: request) }
+    }
+
     @Test func progressCountsEveryPictureOfEveryCache() throws {
         final class Log: @unchecked Sendable { var reports: [ProgressReport] = [] }
         let log = Log()

@@ -26,6 +26,40 @@ struct Canvas {
         }
     }
 
+    /// Draws a straight stroke with round ends and smooth edges; coordinates are pixels, (0, 0) the outer corner of the
+    /// first one. A stroke from a point to itself is a disc.
+    mutating func stroke(
+        from start: (x: Double, y: Double), to end: (x: Double, y: Double), width: Double, colour: SIMD3<UInt8>
+    ) {
+        let reach = width / 2 + 1
+        let rows = span(min(start.y, end.y) - reach, max(start.y, end.y) + reach, below: height)
+        let columns = span(min(start.x, end.x) - reach, max(start.x, end.x) + reach, below: self.width)
+        let (dx, dy) = (end.x - start.x, end.y - start.y)
+        let squared = dx * dx + dy * dy
+        for row in rows {
+            for column in columns {
+                let (px, py) = (Double(column) + 0.5 - start.x, Double(row) + 0.5 - start.y)
+                let along = squared > 0 ? min(max((px * dx + py * dy) / squared, 0), 1) : 0
+                let (rx, ry) = (px - along * dx, py - along * dy)
+                let cover = min(max(width / 2 + 0.5 - (rx * rx + ry * ry).squareRoot(), 0), 1)
+                if cover > 0 { blend(row, column, colour, cover) }
+            }
+        }
+    }
+
+    private func span(_ low: Double, _ high: Double, below bound: Int) -> Range<Int> {
+        let first = Int(max(low.rounded(.down), 0)), last = Int(min(high.rounded(.up), Double(bound)))
+        return first..<max(first, last)
+    }
+
+    private mutating func blend(_ row: Int, _ column: Int, _ colour: SIMD3<UInt8>, _ cover: Double) {
+        let place = 3 * (row * width + column)
+        for channel in 0..<3 {
+            let value = Double(pixels[place + channel]) * (1 - cover) + Double(colour[channel]) * cover
+            pixels[place + channel] = UInt8(value.rounded())
+        }
+    }
+
     /// Paints a picture, each of its pixels as `scale` x `scale`.
     mutating func draw(_ picture: Picture, left: Int, top: Int, scale: Int) {
         for row in max(top, 0)..<max(min(top + picture.height * scale, height), max(top, 0)) {

@@ -94,17 +94,11 @@ extension EvaluationReport {
 
     // MARK: Cells
 
-    /// `31.20 (30.60 to 31.90)`; `-` for what was not measured.
     private func cell(_ estimate: Estimate?, _ digits: Int, hasSign: Bool = false) -> String {
-        guard let estimate else { return "-" }
-        let mean = decimal(estimate.mean, digits, hasSign: hasSign)
-        let low = decimal(estimate.low, digits, hasSign: hasSign)
-        return "\(mean) (\(low) to \(decimal(estimate.high, digits, hasSign: hasSign)))"
+        EstimateText.cell(estimate, digits, hasSign: hasSign)
     }
 
-    private func decimal(_ value: Double, _ digits: Int, hasSign: Bool = false) -> String {
-        value.isFinite ? String(format: hasSign ? "%+.\(digits)f" : "%.\(digits)f", value) : "equal"
-    }
+    private func decimal(_ value: Double, _ digits: Int) -> String { EstimateText.decimal(value, digits) }
 
-    private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+    private func counted(_ count: Int, _ noun: String) -> String { EstimateText.counted(count, noun) }
 }

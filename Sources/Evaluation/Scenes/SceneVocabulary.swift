@@ -43,6 +43,8 @@ public struct SceneVocabulary: Sendable, Hashable {
     public let relations: [Relation]
     /// The largest rotation of an object, either way.
     public let rotationDegrees: Double
+    /// SHA-256 over the vocabulary's canonical JSON, in lower-case hexadecimal.
+    public let digest: String
 
     /// Reads the vocabulary file at `path`.
     ///
@@ -83,5 +85,6 @@ public struct SceneVocabulary: Sendable, Hashable {
                 name: name, isHorizontal: try axis.string() == "x", firstIsSmaller: try sign.integer() == -1)
         }
         rotationDegrees = try cursor.member("rotation_degrees").number(in: 0...180)
+        digest = Digest.of(Array(try cursor.value.canonicalText().utf8))
     }
 }

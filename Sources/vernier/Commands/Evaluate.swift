@@ -1,6 +1,5 @@
 import ArgumentParser
 import Evaluation
-import Foundation
 import Generation
 import ProfileFormat
 import VernierCore
@@ -23,12 +22,13 @@ struct Evaluate: ParsableCommand {
     var limit: Int?
     @Option(help: "Pictures drawn together.")
     var batch: Int = 4
-    @Option(help: "Scene vocabulary (default: scenes.json beside the prompts, if there is one).")
-    var scenes: String?
+    @Option(help: "Add a row of differences under each profile's pictures, enlarged by this factor, for example 4.")
+    var amplify: Int?
     @Option(help: "Result folder: report.md, report.json, settings.json, contact-sheet.png.")
     var out: String
     @Flag(help: "Print the report as JSON instead of the table.")
     var json = false
+    @OptionGroup var scenes: SceneOption
     @OptionGroup var sampling: SamplingOptions
     @OptionGroup var progress: ProgressOption
 
@@ -36,6 +36,9 @@ struct Evaluate: ParsableCommand {
         try requireAtLeast(1, seeds, option: "--seeds")
         try requireAtLeast(1, limit, option: "--limit")
         try requireAtLeast(1, batch, option: "--batch")
+        if let amplify, !(1...255).contains(amplify) {
+            throw ValidationError("--amplify: expected a whole number from 1 to 255, found \(amplify).")
+        }
         if profile.isEmpty { throw ValidationError("Give at least one --profile.") }
     }
 
@@ -55,17 +58,11 @@ struct Evaluate: ParsableCommand {
             request: EvaluationRequest(
                 candidates: candidates, prompts: Array(corpus.prompts.prefix(limit ?? corpus.prompts.count)),
                 seeds: (0..<UInt64(seeds)).map { firstSeed &+ $0 }, settings: sampling.settings(for: loaded),
-                vocabulary: try vocabulary(), batchSize: batch, comparedRow: candidates.last?.name))
+                vocabulary: try scenes.vocabulary(beside: prompts), batchSize: batch,
+                differenceAmplification: amplify, comparedRow: candidates.last?.name))
         let result = try progress.run { try evaluator.run(progress: $0) }
         try ResultFolder(path: out).write(result.report, contactSheet: result.contactSheet)
         print(try json ? result.report.json().canonicalText() : result.report.markdown())
-    }
-
-    private func vocabulary() throws -> SceneVocabulary? {
-        if let scenes { return try SceneVocabulary(contentsOf: scenes) }
-        let beside = prompts.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-        let path = beside.isEmpty ? (prompts.hasPrefix("/") ? "/scenes.json" : "scenes.json") : "\(beside)/scenes.json"
-        return FileManager.default.fileExists(atPath: path) ? try SceneVocabulary(contentsOf: path) : nil
     }
 
     /// `Profiles/tangram-10.json` -> `tangram-10`.

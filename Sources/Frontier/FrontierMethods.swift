@@ -1,0 +1,84 @@
+import ProfileFormat
+import VernierCore
+
+/// The methods that a frontier compares. A new one is a row here.
+public enum FrontierMethods {
+    /// All methods for a model of `layers` layers and `scales` scales; numbers of drafters are multiples of the layers,
+    /// as many as there can be at most.
+    public static func all(layers: Int, scales: Int) -> [FrontierMethod] {
+        [
+            FrontierMethod(
+                "full-cache", "Everything is kept; shows what the storage format alone costs.",
+                [.init(policy: "uniform", selection: "sliding-window")], fixedBudget: .keptShare(1)),
+            FrontierMethod(
+                "random", "A fixed random set: the floor.", [.init(policy: "uniform", selection: "random")]),
+            FrontierMethod(
+                "sliding-window", "The newest tokens.", [.init(policy: "uniform", selection: "sliding-window")]),
+            FrontierMethod(
+                "streaming-llm", "The first scales and the newest tokens (arXiv 2309.17453).",
+                [1, 2, 3].map { scales in
+                    .init(
+                        "\(scales) sink scale\(scales == 1 ? "" : "s")", policy: "uniform", selection: "sink-recent",
+                        ["sinkScales": .integer(Int64(scales))])
+                }),
+            FrontierMethod(
+                "attention-mass", "What all queries of the last scale attended to.",
+                [.init(policy: "uniform", selection: "attention-mass")]),
+            FrontierMethod(
+                "value-mass", "The same times the norm of the value.",
+                [.init(policy: "uniform", selection: "attention-mass", ["valueNorm": true])]),
+            FrontierMethod(
+                "snapkv", "What an observation window attended to (arXiv 2404.14469), at the best window.",
+                [2, 3, 4].map { window(policy: "uniform", side: $0) }),
+            FrontierMethod(
+                "pyramidkv", "The same, layers sharing linearly (arXiv 2406.02069).",
+                [2, 4].map { window(policy: "pyramid", side: $0) }),
+            FrontierMethod(
+                "scalekv-paper",
+                "ScaleKV as printed (arXiv 2505.19602, Eq. 2-5), at the best drafters, form of the index and window.",
+                [("normalised", [1, 2, 3, 4]), ("raw", [2])].flatMap { index, factors in
+                    factors.filter { $0 < scales }.flatMap { factor in
+                        [4, 2].map { side in
+                            .init(
+                                "\(factor * layers) drafters, \(index) index, window \(side) x \(side)",
+                                policy: "scalekv-linear",
+                                ["drafters": .integer(Int64(factor * layers)), "index": .string(index)],
+                                selection: "observation-window", ["side": .integer(Int64(side))])
+                        }
+                    }
+                }),
+            FrontierMethod(
+                "scalekv-released", "ScaleKV's released budgets with its observation window, at the best window.",
+                [4, 2].map { window(policy: "scalekv", side: $0) }),
+            FrontierMethod(
+                "scalekv-mass", "ScaleKV's released budgets, scored by all queries.",
+                [.init(policy: "scalekv", selection: "attention-mass")]),
+            FrontierMethod(
+                "position-plan", "A retained set fixed by calibration, every cell alike.",
+                [.init(policy: "uniform", selection: "position-plan")]),
+            FrontierMethod(
+                "pooling-plan", "Slots fixed by calibration, one budget over all cells.",
+                [.init(policy: "rate-distortion", selection: "pooling-plan")]),
+        ]
+    }
+
+    private static func window(policy: String, side: Int) -> FrontierMethod.Variant {
+        .init(
+            "window \(side) x \(side)", policy: policy, selection: "observation-window", ["side": .integer(Int64(side))]
+        )
+    }
+
+    /// The methods of the given names in the order of the table; all of them without names.
+    ///
+    /// Throws ``VernierError/Code/invalidArgument`` naming every unknown one.
+    public static func named(_ names: [String], layers: Int, scales: Int) throws -> [FrontierMethod] {
+        let all = all(layers: layers, scales: scales)
+        let unknown = names.filter { name in !all.contains { $0.name == name } }
+        guard unknown.isEmpty else {
+            throw VernierError(
+                .invalidArgument, at: "methods", expected: "some of \(all.map(\.name).joined(separator: ", "))",
+                found: unknown.map(JSONValue.quoted).joined(separator: ", "))
+        }
+        return names.isEmpty ? all : all.filter { names.contains($0.name) }
+    }
+}

@@ -1,0 +1,34 @@
+import Evaluation
+import Generation
+import ModelFamilies
+import ProfileFormat
+import VernierCore
+
+/// Names measurements: two candidates share a key only if the same numbers come out of them.
+///
+/// A key is the SHA-256 over the model's identity and schedule, prompts with their scenes, seeds, sampling settings, the
+/// scene vocabulary, how many prompts are measured twice, the tool's version, and the profile. The batch size is not
+/// part of it: it does not change the numbers.
+struct MeasurementKey: Sendable {
+    private let fields: [String]
+
+    init(bench: EvaluationBench, vocabularyDigest: String?, divergencePrompts: Int?, toolVersion: String) throws {
+        let identity = bench.model.identity
+        let settings = bench.settings
+        fields =
+            try [
+                Measurement.format, "\(Measurement.version)", toolVersion, identity.family, identity.shapeDigest,
+                identity.weightsDigest, "\(settings.guidance)", "\(settings.temperature)", "\(settings.topP)",
+                "\(settings.topK)", "\(bench.seeds)", vocabularyDigest ?? "none",
+                "\(min(divergencePrompts ?? bench.prompts.count, bench.prompts.count))",
+            ] + bench.prompts.flatMap { [$0.digest, try $0.scene?.canonicalLine() ?? ""] }
+    }
+
+    /// The key of a profile; nil stands for the full cache.
+    func key(profileDigest: String?) -> String {
+        var digest = Digest()
+        for field in fields { digest.update(field: field) }
+        digest.update(field: profileDigest ?? "full cache")
+        return digest.finalise()
+    }
+}
