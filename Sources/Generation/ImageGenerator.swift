@@ -14,7 +14,7 @@ public final class ImageGenerator {
     public let profile: Profile?
     /// What the last batch cost.
     public private(set) var report: GenerationReport?
-    private let selector: any SlotSelector
+    private let retention: Retention
     private var generators: [Int: InfinityGenerator] = [:]
 
     /// Pairs a model with a profile.
@@ -25,9 +25,9 @@ public final class ImageGenerator {
         try profile?.requireFit(model: model.identity, schedule: model.schedule, name: profileName)
         self.model = model
         self.profile = profile
-        selector =
-            try profile.map { try SelectorRegistry.selector(for: $0.selection, at: profileName) }
-            ?? SlidingWindowRule()  // never asked: the full cache drops nothing
+        retention =
+            try profile.map { try Retention(of: $0, named: profileName) }
+            ?? .rule(SlidingWindowRule())  // never asked: the full cache drops nothing
     }
 
     /// Draws the requested pictures, `batchSize` at a time.
@@ -110,7 +110,7 @@ public final class ImageGenerator {
         let cache = try KVCache(
             geometry: geometry,
             capacities: profile?.capacities ?? .full(schedule: shape.schedule, layers: shape.depth, heads: shape.heads),
-            selector: selector, storage: profile?.storage ?? .float32)
+            retention: retention, storage: profile?.storage ?? .float32)
         let made = InfinityGenerator(transformer: model.transformer, cache: cache)
         generators[batchSize] = made
         return made

@@ -31,16 +31,20 @@ struct CellBoundary {
     func newKey(_ token: Int) -> UnsafePointer<Float> { keys + token * new.width }
     func newValue(_ token: Int) -> UnsafePointer<Float> { values + token * new.width }
 
+    /// The lowest history position of source `index`.
+    func position(_ index: Int) -> Int32 {
+        index < old.count ? old.positions[index] : firstPosition + Int32(index - old.count)
+    }
+
     /// Writes source `index` to slot `place` as it is: an old slot by its stored bytes, a new token with bias 0.
     func keep(_ index: Int, at place: Int) {
+        new.positions[place] = position(index)
         if index < old.count {
             new.copyRows(of: index, from: old, to: place)
-            new.positions[place] = old.positions[index]
             new.biases[place] = old.biases[index]
         } else {
             let token = index - old.count
             new.store(key: newKey(token), value: newValue(token), at: place)
-            new.positions[place] = firstPosition + Int32(token)
             new.biases[place] = 0
         }
     }

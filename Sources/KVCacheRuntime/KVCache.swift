@@ -3,7 +3,7 @@ import TensorKernels
 import VernierCore
 
 /// The retained KV cache of one generation: allocated once from a plan, compacted in place after each layer of each
-/// scale. Full or compressed, it is the same code: the full cache has capacities that keep everything.
+/// scale. Full, evicting or pooling, it is the same code: the full cache has capacities that keep everything.
 ///
 /// The history and the current map are attended as two segments; the current map's keys and values are never copied
 /// into the cache before it is known which of them stay. The last scale is not stored.
@@ -34,16 +34,15 @@ public final class KVCache {
 
     /// Makes an empty cache.
     ///
-    /// Throws if `capacities` do not belong to the geometry (``VernierError/Code/mismatch``), or if the plan needs more
-    /// bytes than an address can count (``VernierError/Code/outOfMemory``).
+    /// Throws ``VernierError/Code/mismatch`` if `capacities` or a plan do not belong to the geometry, and
+    /// ``VernierError/Code/outOfMemory`` if the plan needs more bytes than an address can count.
     public init(
-        geometry: CacheGeometry, capacities: CellCapacities, selector: any SlotSelector,
-        storage: StorageFormat = .float32
+        geometry: CacheGeometry, capacities: CellCapacities, retention: Retention, storage: StorageFormat = .float32
     ) throws {
         self.geometry = geometry
         self.capacities = capacities
         try Self.requireFit(capacities, geometry)
-        boundaryStep = SelectingRetention(selector: selector, schedule: geometry.schedule)
+        boundaryStep = try retention.boundaryStep(geometry: geometry, capacities: capacities)
         plan = ResidentPlan(
             capacities: capacities, schedule: geometry.schedule, storage: storage, headWidth: geometry.headWidth,
             branches: geometry.branches)
@@ -74,6 +73,21 @@ public final class KVCache {
         reset()
     }
 
+    /// Makes an empty cache that keeps what `selector` chooses; see ``init(geometry:capacities:retention:storage:)``.
+    public convenience init(
+        geometry: CacheGeometry, capacities: CellCapacities, selector: any SlotSelector,
+        storage: StorageFormat = .float32
+    ) throws {
+        try self.init(geometry: geometry, capacities: capacities, retention: .rule(selector), storage: storage)
+    }
+
+    /// Makes an empty cache that keeps the slots of `plan`; see ``init(geometry:capacities:retention:storage:)``.
+    public convenience init(
+        geometry: CacheGeometry, plan: PoolingPlan, storage: StorageFormat = .float32
+    ) throws {
+        try self.init(geometry: geometry, capacities: plan.capacities, retention: .plan(plan), storage: storage)
+    }
+
     private static func requireFit(_ capacities: CellCapacities, _ geometry: CacheGeometry) throws {
         var problems: [String] = []
         for (word, expected, found) in [
@@ -102,7 +116,7 @@ public final class KVCache {
         ledger.keptSlots = Array(repeating: 0, count: cells)
     }
 
-    /// The history positions that a cell holds now, ascending.
+    /// The history positions that a cell holds now, ascending; of a slot that stands for several, the lowest.
     public func positions(sequence: Int, layer: Int, head: Int) -> [Int32] {
         let slots = slots(layer: layer, cell: sequence * geometry.heads + head)
         return Array(UnsafeBufferPointer(start: slots.positions, count: slots.count))
@@ -137,7 +151,9 @@ public final class KVCache {
         let selects = !isLast && boundaryStep.wantsMass
         let rowWeights = selects ? boundaryStep.rowWeights(scale: scale) : nil
         let mostHistory = layout.largestCount(layer: layer)
-        reserveScratch(tokens: tokens, mostHistory: mostHistory, signCount: observer?.signCount ?? 0)
+        let mostKept = isLast ? 0 : planCounts(map)
+        reserveScratch(
+            tokens: tokens, mostHistory: mostHistory, mostKept: mostKept, signCount: observer?.signCount ?? 0)
         meter.begin(
             scale: scale, sequences: geometry.sequences, cells: layout.cellsPerLayer, queryCount: tokens,
             mostKeys: mostHistory + tokens, measuresMass: selects,
@@ -183,12 +199,12 @@ public final class KVCache {
         arena.copy(layout.held, from: arena, at: move.from, to: move.to)
     }
 
-    private func reserveScratch(tokens: Int, mostHistory: Int, signCount: Int) {
+    private func reserveScratch(tokens: Int, mostHistory: Int, mostKept: Int, signCount: Int) {
         let width = geometry.headWidth
         let attending = Attention.scratchCount(
             headWidth: width, historyCount: mostHistory, currentCount: tokens, signCount: signCount)
         let retaining = boundaryStep.scratchBytes(
-            history: mostHistory, tokens: tokens, kept: mostHistory + tokens, width: width)
+            history: mostHistory, tokens: tokens, kept: mostKept, width: width)
         scratch.reserve(countEach: max(attending, (retaining + 3) / 4))
     }
 
@@ -239,14 +255,23 @@ public final class KVCache {
 
     // MARK: - Retaining
 
+    /// Works out how many slots each cell of the layer will hold when the next scale begins; returns the most.
+    private func planCounts(_ map: LayerMap) -> Int {
+        var most = 0
+        for cell in 0..<layout.cellsPerLayer {
+            let branch = geometry.branch(ofSequence: cell / geometry.heads), head = cell % geometry.heads
+            let count = min(
+                capacities[branch, map.scale + 1, map.layer, head],
+                layout.count(layer: map.layer, cell: cell) + map.tokens)
+            newCounts.pointer[cell] = count
+            most = max(most, count)
+        }
+        return most
+    }
+
     /// Writes the layer's new region at the left.
     private func retain(_ map: LayerMap) {
         let layer = map.layer, heads = geometry.heads, cells = layout.cellsPerLayer
-        for cell in 0..<cells {
-            newCounts.pointer[cell] = min(
-                capacities[geometry.branch(ofSequence: cell / heads), map.scale + 1, layer, cell % heads],
-                layout.count(layer: layer, cell: cell) + map.tokens)
-        }
         let region = layout.region(layer: layer, counts: newCounts.pointer, starts: newStarts.pointer)
         // The old region moves out of the way if the new one would run into it.
         let oldStart = layout.start(layer: layer, cell: 0), oldExtent = layout.extent(layer: layer)

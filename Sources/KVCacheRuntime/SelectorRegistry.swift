@@ -6,7 +6,7 @@ public enum SelectorRegistry {
     /// Makes the rule that a profile names.
     ///
     /// Throws ``VernierError/Code/unsupportedVersion`` for a rule that the profile format knows but this runtime does
-    /// not carry out.
+    /// not carry out, and for those that the compiler has carried out already: they are plans, see ``Retention``.
     public static func selector(for rule: SelectionRule, at place: String = "profile") throws -> any SlotSelector {
         let parameters = rule.parameters
         switch rule.name {
