@@ -38,10 +38,29 @@ public struct ProfileSheet: Sendable {
             \((budget.keptShare * 1000).rounded() / 10) % of \(budget.fullHistoryTokens) history tokens
             bytes      \(plan.residentBytes()) a picture, full cache \(plan.fullCacheBytes()); \(profile.storage)
             from       \(profile.provenance.promptCount) prompts, statistics \
-            \(profile.provenance.statisticsDigest.prefix(12))..., vernier \(profile.provenance.toolVersion)
+            \(profile.provenance.statisticsDigest.prefix(12))..., vernier \(profile.provenance.toolVersion)\(evidenceText)
 
             Kept share of the history when a scale begins, by layer (^ drafter), and mean tokens a cell:
             \(HeatMap.text(heading: "scale", rows: rows))
             """
     }
+
+    /// The evidence on lines of its own, each after a new line; empty without evidence.
+    private var evidenceText: String {
+        guard let evidence = profile.evidence else { return "" }
+        let seeds = evidence.seeds.count, prompts = evidence.promptCount
+        let head =
+            "\nproof      \(prompts) held-out prompt\(prompts == 1 ? "" : "s") x \(seeds) seed\(seeds == 1 ? "" : "s") "
+            + "against the full cache, corpus \(evidence.corpusDigest.prefix(12))..., vernier \(evidence.toolVersion); "
+            + "95 % intervals"
+        return head
+            + evidence.figures.map { figure in
+                let part = figure.promptCount == prompts ? "" : ", first \(figure.promptCount) prompts"
+                return "\n           \(figure.metric) \(Self.short(figure.mean)) "
+                    + "(\(Self.short(figure.low)) to \(Self.short(figure.high)))\(part)"
+            }.joined()
+    }
+
+    /// Four decimals at most.
+    private static func short(_ value: Double) -> String { "\((value * 10_000).rounded() / 10_000)" }
 }

@@ -15,4 +15,6 @@ enum FormatLimits {
     static let headWidth = 1...2048
     static let nameBytes = 200
     static let parameters = 64
+    static let figures = 64
+    static let evidenceSeeds = 1 << 16
 }

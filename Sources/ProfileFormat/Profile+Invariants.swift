@@ -9,7 +9,7 @@ extension Profile {
     /// Checked are: the capacity table fits model and schedule; `0 <= capacity(k) <= min(H_k, capacity(k-1) + n_{k-1})`
     /// with 0 at scale 0; the realised budget is what the capacities come to, predicted bytes and their formula
     /// included; the realised budget stays within the requested one; roles fit; requirements are known; digests are
-    /// digests.
+    /// digests; evidence is the profile's own.
     public func checkInvariants() -> [String] {
         var problems = Self.shapeProblems(model: model, schedule: schedule, capacities: capacities)
         let unknown = requires.filter { !Self.knownRequirements.contains($0) }
@@ -27,7 +27,7 @@ extension Profile {
             problems.append(
                 "expected the formula \(JSONValue.quoted(plan.formula)), found \(JSONValue.quoted(residentFormula))")
         }
-        return problems + budgetProblems
+        return problems + budgetProblems + evidenceProblems
     }
 
     /// What keeps a table from being one for the model and the schedule.

@@ -29,7 +29,8 @@ extension Profile {
         let root = JSONCursor(try JSONValue.parse(bytes, name: name, maximumDepth: 16), place: name)
         let requires = try Self.requireKnownFormat(root)
         try root.requireOnly(keys: [
-            "budget", "capacities", "format", "model", "plan", "policy", "provenance", "requires", "residentFormula",
+            "budget", "capacities", "evidence", "format", "model", "plan", "policy", "provenance", "requires",
+            "residentFormula",
             "roles", "schedule", "selection", "storage", "version",
         ])
         let model = try ModelIdentity(reading: root.member("model"))
@@ -61,6 +62,7 @@ extension Profile {
             roles: try Self.roles(root.member("roles"), model: model, schedule: schedule),
             residentFormula: try root.member("residentFormula").string(),
             provenance: try Provenance(reading: root.member("provenance")))
+        evidence = try root.optionalMember("evidence").map { try Evidence(reading: $0) }
         let problems = checkInvariants()
         guard problems.isEmpty else {
             throw VernierError(

@@ -23,8 +23,9 @@ extension Profile {
             "storage": .string(storage.name),
             "version": .integer(Int64(Self.version)),
         ]
-        guard let plan, case .object(var object) = members else { return members }
-        object["plan"] = plan.jsonValue
+        guard case .object(var object) = members else { return members }
+        object["plan"] = plan?.jsonValue
+        object["evidence"] = evidence?.jsonValue
         return .object(object)
     }
 

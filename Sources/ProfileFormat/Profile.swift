@@ -38,6 +38,8 @@ public struct Profile: Sendable, Hashable {
     public let residentFormula: String
     /// Where the profile comes from.
     public let provenance: Provenance
+    /// What it was seen to do on held-out prompts; nil until `vernier eval --attach`.
+    public internal(set) var evidence: Evidence?
 
     /// Makes a profile from what a policy decided; budget and bytes are worked out.
     ///

@@ -143,6 +143,48 @@ import VernierCore
         #expect(try root.member("rows").elements().count == 2)
     }
 
+    @Test func evidenceIsAttachedShownAndChecked() throws {
+        let profile = results.file("p.json")
+        try AtomicFile.write(try String(contentsOfFile: path("p.json"), encoding: .utf8), to: profile)
+        let plain = try Profile(contentsOf: profile)
+        let evaluate = [
+            "eval", "--model", model, "--prompts", prompts, "--profile", profile, "--seeds", "2", "--out",
+            results.file("report"),
+        ]
+        try Tool.succeed(evaluate)
+        #expect(try Profile(contentsOf: profile) == plain, "nothing is attached unasked")
+        try Tool.succeed(evaluate + ["--attach", "--limit", "2"])
+        let proven = try Profile(contentsOf: profile)
+        let evidence = try #require(proven.evidence)
+        #expect(try evidence.profileDigest == plain.digest() && proven.contentDigest() == plain.digest())
+        #expect(
+            evidence.promptCount == 2 && evidence.seeds == [0, 1] && evidence.toolVersion == VernierVersion.current)
+        #expect(
+            evidence.sampling == EvidenceSampling(guidance: [2], temperature: [1], topK: 0, topP: Double(Float(0.97))))
+        #expect(evidence.figures.map(\.metric).contains("psnrDecibels"))
+        // The figures are the report's.
+        let text = String(decoding: try results.bytes("report/report.json"), as: UTF8.self)
+        let root = JSONCursor(try JSONValue.parse(text, name: "report.json"), place: "report.json")
+        let estimates = try root.member("rows").elements()[1].member("estimates")
+        for figure in evidence.figures {
+            #expect(try estimates.member(figure.metric).member("low").number() == figure.low, "\(figure)")
+        }
+        let shown = try Tool.succeed(["show", profile])
+        #expect(
+            shown.contains("proof      2 held-out prompts x 2 seeds") && shown.contains("psnrDecibels "), "\(shown)")
+        try Tool.succeed(["verify", profile, "--model", model, "--statistics", path("s.h5")])
+        // Measured again, the evidence is the same, and so are the bytes.
+        let before = try results.bytes("p.json")
+        try Tool.succeed(evaluate + ["--attach", "--limit", "2"])
+        #expect(try results.bytes("p.json") == before)
+        // Someone else's evidence is refused.
+        let other = String(decoding: before, as: UTF8.self).replacing("\"seed\": \"0\"", with: "\"seed\": \"1\"")
+        #expect(Array(other.utf8) != before)
+        try AtomicFile.write(other, to: profile)
+        let refused = try Tool.run(["show", profile])
+        #expect(refused.exitCode == 1 && refused.errors.contains("expected evidence of this profile"), "\(refused)")
+    }
+
     @Test func aFrontierIsResumedToTheSameBytes() throws {
         func run(_ name: String, _ more: [String] = []) throws -> String {
             try Tool.succeed(

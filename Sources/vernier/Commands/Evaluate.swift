@@ -26,6 +26,8 @@ struct Evaluate: ParsableCommand {
     var amplify: Int?
     @Option(help: "Result folder: report.md, report.json, settings.json, contact-sheet.png.")
     var out: String
+    @Flag(help: "Write the figures into the profiles' files as evidence; replaces earlier evidence.")
+    var attach = false
     @Flag(help: "Print the report as JSON instead of the table.")
     var json = false
     @OptionGroup var scenes: SceneOption
@@ -44,6 +46,7 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         try requirePlace(forFolder: out)
+        if attach { try profile.forEach(requirePlace(forFile:)) }
         let corpus = try Corpus(path: prompts)
         let candidates = try profile.map { path in
             EvaluationRequest.Candidate(name: Self.stem(path), profile: try Profile(contentsOf: path))
@@ -62,6 +65,14 @@ struct Evaluate: ParsableCommand {
                 differenceAmplification: amplify, comparedRow: candidates.last?.name))
         let result = try progress.run { try evaluator.run(progress: $0) }
         try ResultFolder(path: out).write(result.report, contactSheet: result.contactSheet)
+        if attach {
+            for (path, candidate) in zip(profile, candidates) {
+                let evidence = try result.report.evidence(
+                    row: candidate.name, profile: candidate.profile, corpus: corpus,
+                    settings: sampling.settings(for: loaded), toolVersion: VernierVersion.current)
+                try candidate.profile.attaching(evidence).write(to: path)
+            }
+        }
         print(try json ? result.report.json().canonicalText() : result.report.markdown())
     }
 

@@ -1,0 +1,47 @@
+import VernierCore
+
+/// How the pictures behind ``Evidence`` were drawn: the settings of the full cache and of the profile alike.
+public struct EvidenceSampling: Sendable, Hashable {
+    /// Guidance weight per scale; the last entry serves all later scales.
+    public let guidance: [Double]
+    /// Temperature per scale, likewise.
+    public let temperature: [Double]
+    /// The number of likeliest values that are kept; 0 keeps all.
+    public let topK: Int
+    /// The share of probability that is kept, 0 to 1; 0 keeps all.
+    public let topP: Double
+
+    /// Gathers settings; they are checked with the evidence.
+    public init(guidance: [Double], temperature: [Double], topK: Int, topP: Double) {
+        self.guidance = guidance
+        self.temperature = temperature
+        self.topK = topK
+        self.topP = topP
+    }
+
+    /// Everything that is out of range.
+    var problems: [String] {
+        var problems: [String] = []
+        for (word, values) in [("guidance", guidance), ("temperature", temperature)]
+        where !FormatLimits.scales.contains(values.count) || !values.allSatisfy({ $0.isFinite && $0 >= 0 }) {
+            problems.append("evidence: expected finite numbers of at least 0 for \(word), one a scale or fewer")
+        }
+        if topK < 0 { problems.append("evidence: expected a top-k of at least 0, found \(topK)") }
+        if !(topP >= 0 && topP <= 1) { problems.append("evidence: expected a top-p from 0 to 1, found \(topP)") }
+        return problems
+    }
+
+    var jsonValue: JSONValue {
+        [
+            "guidance": .array(guidance.map { .number($0) }), "temperature": .array(temperature.map { .number($0) }),
+            "topK": .integer(Int64(topK)), "topP": .number(topP),
+        ]
+    }
+
+    init(reading cursor: JSONCursor) throws {
+        try cursor.requireOnly(keys: ["guidance", "temperature", "topK", "topP"])
+        self.init(
+            guidance: try cursor.member("guidance").numbers(), temperature: try cursor.member("temperature").numbers(),
+            topK: try cursor.member("topK").integer(), topP: try cursor.member("topP").number())
+    }
+}
