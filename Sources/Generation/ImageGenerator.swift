@@ -7,6 +7,10 @@ import VernierCore
 ///
 /// Caches and activations are allocated once for each batch size that is used, and serve every later batch.
 /// Not for use by several threads at once; the work inside a batch is spread over the process's thread pool.
+///
+/// A profile with the rule `oracle` runs every batch twice: first with the full cache, to see what attention is really
+/// paid, then as the profile says. That is a ceiling to measure against, not a saving; ``report`` covers the second
+/// run.
 public final class ImageGenerator {
     /// The model.
     public let model: TextToImageModel
@@ -15,7 +19,9 @@ public final class ImageGenerator {
     /// What the last batch cost.
     public private(set) var report: GenerationReport?
     private let retention: Retention
+    private let tape: AttentionTape?  // for the oracle
     private var generators: [Int: InfinityGenerator] = [:]
+    private var fullGenerators: [Int: InfinityGenerator] = [:]  // for the oracle
 
     /// Pairs a model with a profile.
     ///
@@ -25,8 +31,10 @@ public final class ImageGenerator {
         try profile?.requireFit(model: model.identity, schedule: model.schedule, name: profileName)
         self.model = model
         self.profile = profile
+        let tape = profile?.selection.name == OracleRule.name ? AttentionTape() : nil
+        self.tape = tape
         retention =
-            try profile.map { try Retention(of: $0, named: profileName) }
+            try profile.map { try Retention(of: $0, named: profileName, tape: tape) }
             ?? .rule(SlidingWindowRule())  // never asked: the full cache drops nothing
     }
 
@@ -88,6 +96,14 @@ public final class ImageGenerator {
     ) throws -> (InfinityGenerator.Output, InfinityGenerator) {
         let generator = try generator(batchSize: batch.count)
         let text = batch.map(\.text) + batch.map { model.transformer.unconditionalRows(count: $0.text.count) }
+        if let tape {
+            tape.erase()
+            var watching = GenerationHooks()
+            watching.forcedBits = hooks.forcedBits
+            watching.attention = tape
+            _ = try fullGenerator(batchSize: batch.count).generate(
+                text: text, seeds: batch.map(\.seed), settings: settings, hooks: watching)
+        }
         return (
             try generator.generate(text: text, seeds: batch.map(\.seed), settings: settings, hooks: hooks), generator
         )
@@ -103,16 +119,33 @@ public final class ImageGenerator {
 
     private func generator(batchSize: Int) throws -> InfinityGenerator {
         if let existing = generators[batchSize] { return existing }
-        let shape = model.transformer.shape
-        let geometry = CacheGeometry(
-            schedule: shape.schedule, layers: shape.depth, heads: shape.heads, headWidth: shape.headWidth,
-            branches: model.identity.branches, images: batchSize)
         let cache = try KVCache(
-            geometry: geometry,
-            capacities: profile?.capacities ?? .full(schedule: shape.schedule, layers: shape.depth, heads: shape.heads),
+            geometry: geometry(batchSize: batchSize), capacities: profile?.capacities ?? fullCapacities,
             retention: retention, storage: profile?.storage ?? .float32)
         let made = InfinityGenerator(transformer: model.transformer, cache: cache)
         generators[batchSize] = made
         return made
+    }
+
+    /// The generator that shows the oracle what attention is paid.
+    private func fullGenerator(batchSize: Int) throws -> InfinityGenerator {
+        if let existing = fullGenerators[batchSize] { return existing }
+        let cache = try KVCache(
+            geometry: geometry(batchSize: batchSize), capacities: fullCapacities, selector: SlidingWindowRule())
+        let made = InfinityGenerator(transformer: model.transformer, cache: cache)
+        fullGenerators[batchSize] = made
+        return made
+    }
+
+    private func geometry(batchSize: Int) -> CacheGeometry {
+        let shape = model.transformer.shape
+        return CacheGeometry(
+            schedule: shape.schedule, layers: shape.depth, heads: shape.heads, headWidth: shape.headWidth,
+            branches: model.identity.branches, images: batchSize)
+    }
+
+    private var fullCapacities: CellCapacities {
+        let shape = model.transformer.shape
+        return .full(schedule: shape.schedule, layers: shape.depth, heads: shape.heads)
     }
 }

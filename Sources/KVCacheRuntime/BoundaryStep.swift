@@ -5,6 +5,8 @@
 protocol BoundaryStep: Sendable {
     /// Whether ``CellBoundary/mass`` must be measured.
     var wantsMass: Bool { get }
+    /// Whether ``CellBoundary/rawQueries`` must be handed over.
+    var wantsRawQueries: Bool { get }
     /// Whether slots carry their mass from scale to scale.
     var accumulatesMass: Bool { get }
     /// How much each query of a scale counts in the mass, `[n_k]`; nil counts all as 1.
@@ -14,4 +16,8 @@ protocol BoundaryStep: Sendable {
     func scratchBytes(history: Int, tokens: Int, kept: Int, width: Int) -> Int
     /// Writes the new slots of one cell.
     func carryOut(_ boundary: CellBoundary)
+}
+
+extension BoundaryStep {
+    var wantsRawQueries: Bool { false }
 }

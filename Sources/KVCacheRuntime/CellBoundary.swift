@@ -5,6 +5,7 @@ import TensorKernels
 struct CellBoundary {
     /// The scale just finished (0-based), and the cell.
     let scale: Int
+    let sequence: Int
     let branch: Int
     let layer: Int
     let head: Int
@@ -17,6 +18,8 @@ struct CellBoundary {
     let queries: UnsafePointer<Float>
     let keys: UnsafePointer<Float>
     let values: UnsafePointer<Float>
+    /// Queries `[n_k, D]` before bias, normalisation and rotation; nil unless ``BoundaryStep/wantsRawQueries``.
+    let rawQueries: UnsafePointer<Float>?
     /// `[old slots + n_k]` attention mass from the queries of this scale; nil if nobody asked for it.
     let mass: UnsafePointer<Double>?
     /// The slots to write: as many as the cell's capacity, or all sources if they are fewer.

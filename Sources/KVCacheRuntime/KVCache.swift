@@ -9,7 +9,7 @@ import VernierCore
 /// into the cache before it is known which of them stay. The last scale is not stored.
 ///
 /// Use: for each image, for each scale in order, for each layer in order, call
-/// ``attend(scale:layer:queries:keys:values:into:observer:)``.
+/// ``attend(scale:layer:queries:keys:values:rawQueries:into:observer:)``.
 public final class KVCache {
     /// The sizes the cache was made for.
     public let geometry: CacheGeometry
@@ -19,6 +19,10 @@ public final class KVCache {
     public let plan: ResidentPlan
     /// Bytes held and kept; see ``CacheLedger``.
     public private(set) var ledger: CacheLedger
+
+    /// Whether the rule scores queries as they were projected:
+    /// ``attend(scale:layer:queries:keys:values:rawQueries:into:observer:)`` then needs them.
+    public var wantsRawQueries: Bool { boundaryStep.wantsRawQueries }
 
     private let boundaryStep: any BoundaryStep
     private let arena: SlotArena
@@ -136,17 +140,20 @@ public final class KVCache {
     /// Attends one layer's current map to its retained history and to itself, then retains what the plan keeps of both.
     ///
     /// `queries`, `keys`, `values` are `[sequences, H, n_k, D]`; the result goes to `output` `[sequences, n_k, H * D]`.
-    /// Queries and keys are final: normalised, scaled, rotated.
+    /// Queries and keys are final: normalised, scaled, rotated. `rawQueries` are the queries before all that and
+    /// without bias, in the same shape; only needed if ``wantsRawQueries``.
     /// - Precondition: scales and layers are called in order, from (0, 0) after ``reset()``.
     public func attend(
         scale: Int, layer: Int, queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
-        into output: UnsafeMutablePointer<Float>, observer: (any AttentionObserver)? = nil
+        rawQueries: UnsafePointer<Float>? = nil, into output: UnsafeMutablePointer<Float>,
+        observer: (any AttentionObserver)? = nil
     ) {
         precondition(scale == nextScale && layer == nextLayer, "scales and layers are called in order")
         if layer == 0 { beginScale() }
         let tokens = geometry.schedule.tokenCount(scale), heads = geometry.heads, width = geometry.headWidth
         let map = LayerMap(
-            scale: scale, layer: layer, tokens: tokens, width: width, queries: queries, keys: keys, values: values)
+            scale: scale, layer: layer, tokens: tokens, width: width, queries: queries, keys: keys, values: values,
+            rawQueries: rawQueries)
         let isLast = scale == geometry.schedule.scaleCount - 1
         let selects = !isLast && boundaryStep.wantsMass
         let rowWeights = selects ? boundaryStep.rowWeights(scale: scale) : nil
@@ -288,13 +295,14 @@ public final class KVCache {
             let offset = map.offset(cell: cell)
             boundaryStep.carryOut(
                 CellBoundary(
-                    scale: map.scale, branch: geometry.branch(ofSequence: cell / heads), layer: layer,
-                    head: cell % heads, schedule: geometry.schedule,
+                    scale: map.scale, sequence: cell / heads, branch: geometry.branch(ofSequence: cell / heads),
+                    layer: layer, head: cell % heads, schedule: geometry.schedule,
                     old: source.cell(
                         at: layout.start(layer: layer, cell: cell) - shift,
                         count: layout.count(layer: layer, cell: cell), format: .float32, width: map.width),
                     tokens: map.tokens, firstPosition: firstPosition, queries: map.queries + offset,
                     keys: map.keys + offset, values: map.values + offset,
+                    rawQueries: map.rawQueries.map { $0 + offset },
                     mass: boundaryStep.wantsMass ? meter.mass(cell: cell) : nil,
                     new: arena.cell(
                         at: newStarts.pointer[cell], count: newCounts.pointer[cell], format: .float32, width: map.width),

@@ -18,12 +18,13 @@ public struct Retention: Sendable {
     /// What a profile asks for.
     ///
     /// Throws ``VernierError/Code/unsupportedVersion`` for a rule that this runtime does not carry out; `name` is what
-    /// the message calls the profile.
-    public init(of profile: Profile, named name: String = "profile") throws {
+    /// the message calls the profile. The rule `oracle` needs the `tape` of a full-cache run; see
+    /// ``SelectorRegistry/selector(for:at:tape:)``.
+    public init(of profile: Profile, named name: String = "profile", tape: AttentionTape? = nil) throws {
         if let plan = profile.plan {
             kind = .plan(plan)
         } else {
-            kind = .rule(try SelectorRegistry.selector(for: profile.selection, at: name))
+            kind = .rule(try SelectorRegistry.selector(for: profile.selection, at: name, tape: tape))
         }
     }
 

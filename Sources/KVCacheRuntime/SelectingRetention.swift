@@ -5,6 +5,7 @@ import TensorKernels
 struct SelectingRetention: BoundaryStep {
     let wantsMass: Bool
     var accumulatesMass: Bool { selector.accumulatesMass }
+    var wantsRawQueries: Bool { selector.needsRawQueries }
     private let selector: any SlotSelector
     private let weights: [FloatBuffer?]  // per scale; nil: all queries count 1
 
@@ -87,7 +88,8 @@ struct SelectingRetention: BoundaryStep {
             scale: boundary.scale, branch: boundary.branch, layer: boundary.layer, head: boundary.head,
             historyCount: old.count, positions: UnsafeBufferPointer(start: positions, count: count), mass: mass,
             valueNorms: norms.map { UnsafePointer($0) }, headWidth: width, queries: boundary.queries, keys: keys,
-            values: selector.needsValues ? values : nil, biases: UnsafePointer(old.biases), schedule: boundary.schedule)
+            values: selector.needsValues ? values : nil, biases: UnsafePointer(old.biases), schedule: boundary.schedule,
+            sequence: boundary.sequence, rawQueries: boundary.rawQueries)
     }
 
     /// The float32 rows of all candidates: old slots read back, tokens where they are.

@@ -5,8 +5,9 @@ import ProfileFormat
 ///
 /// Legend: n_k tokens of the scale just finished, D head width. Pointers are valid during the call only.
 public struct SlotCandidates {
-    /// The scale just finished (0-based), the branch, layer and head of the cell.
+    /// The scale just finished (0-based), the sequence (image + images * branch), branch, layer and head of the cell.
     public let scale: Int
+    public let sequence: Int
     public let branch: Int
     public let layer: Int
     public let head: Int
@@ -28,6 +29,9 @@ public struct SlotCandidates {
     public let keys: CandidateRows?
     /// Value of each candidate, old slots as they are stored; nil unless ``SlotSelector/needsValues``.
     public let values: CandidateRows?
+    /// Queries `[n_k, D]` as the model projected them, without bias, normalisation, head scale or rotation; nil unless
+    /// ``SlotSelector/needsRawQueries``.
+    public let rawQueries: UnsafePointer<Float>?
     /// Logit bias of each old slot, `[historyCount]`; tokens of this scale have none. Nil counts as 0 everywhere.
     public let biases: UnsafePointer<Float>?
     /// The schedule.
@@ -42,9 +46,12 @@ public struct SlotCandidates {
         scale: Int, branch: Int, layer: Int, head: Int, historyCount: Int, positions: UnsafeBufferPointer<Int32>,
         mass: UnsafePointer<Double>? = nil, valueNorms: UnsafePointer<Float>? = nil, headWidth: Int = 0,
         queries: UnsafePointer<Float>? = nil, keys: CandidateRows? = nil, values: CandidateRows? = nil,
-        biases: UnsafePointer<Float>? = nil, schedule: ScaleSchedule
+        biases: UnsafePointer<Float>? = nil, schedule: ScaleSchedule, sequence: Int = 0,
+        rawQueries: UnsafePointer<Float>? = nil
     ) {
         self.scale = scale
+        self.sequence = sequence
+        self.rawQueries = rawQueries
         self.branch = branch
         self.layer = layer
         self.head = head

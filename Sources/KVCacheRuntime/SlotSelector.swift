@@ -18,6 +18,8 @@ public protocol SlotSelector: Sendable {
     var needsKeys: Bool { get }
     /// Whether ``SlotCandidates/values`` must be filled.
     var needsValues: Bool { get }
+    /// Whether ``SlotCandidates/rawQueries`` must be filled.
+    var needsRawQueries: Bool { get }
     /// Writes the indices of `kept.count` candidates to keep, ascending.
     func select(_ candidates: SlotCandidates, into kept: UnsafeMutableBufferPointer<Int32>)
     /// Whether ``revise(_:kept:keys:values:biases:)`` must be called.
@@ -37,6 +39,7 @@ extension SlotSelector {
     public var needsValueNorms: Bool { false }
     public var needsKeys: Bool { false }
     public var needsValues: Bool { false }
+    public var needsRawQueries: Bool { false }
     public var revisesSlots: Bool { false }
     public func revise(
         _ candidates: SlotCandidates, kept: UnsafeBufferPointer<Int32>, keys: UnsafeMutablePointer<Float>,

@@ -27,4 +27,8 @@ struct Allocation {
     var roles: [[LayerRole]] = []
     /// The parameters it ran with, all of them.
     var parameters: Parameters
+    /// Which source scales every head holds, if the policy drops whole ones.
+    var blocks: HeatKVSchedule?
+    /// The structural heads, if the policy tells two classes apart.
+    var structuralHeads: HeadSet?
 }

@@ -29,11 +29,12 @@ public func compile(statistics: CalibrationStatistics, request: CompilationReque
         request.policy.parameters, policy.parameters, place: "policy '\(policy.name)'")
     let search = SlotSearch(statistics: statistics, policy: policy, parameters: parameters, request: request)
     let allocation = try search.allocation()
+    let (selection, plan) = try allocation.complete(request.selection)
     return try Profile(
         model: statistics.identity, schedule: statistics.schedule,
         policy: PolicyDescription(name: policy.name, parameters: allocation.parameters),
-        selection: request.selection, storage: request.storage, requestedBudget: request.budget,
-        capacities: allocation.capacities, roles: allocation.roles,
+        selection: selection, storage: request.storage, requestedBudget: request.budget,
+        capacities: allocation.capacities, plan: plan, roles: allocation.roles,
         provenance: Provenance(
             toolVersion: request.toolVersion, statisticsDigest: statistics.contentDigest(),
             corpusDigest: statistics.corpus.digest, promptCount: statistics.promptCount,

@@ -46,7 +46,7 @@ struct HeatKVPolicy: AllocationPolicy {
             slots: problem.slotsPerBranch, isStrict: parameters["activation"] != "boundary")
         var complete = parameters
         complete["sinkScales"] = .integer(Int64(sinkScales))
-        return Allocation(capacities: blocks.capacities, parameters: complete)
+        return Allocation(capacities: blocks.capacities, parameters: complete, blocks: blocks)
     }
 
     /// All heads as `layer * heads + head`, the one that attends least to `source` first.

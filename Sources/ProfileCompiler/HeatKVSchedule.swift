@@ -140,4 +140,24 @@ struct HeatKVSchedule: Sendable, Hashable {
         }
         return table
     }
+
+    /// The schedule as boundary maps, without merging: every slot is one token.
+    func plan() throws -> PoolingPlan {
+        let maps = (0..<schedule.scaleCount).flatMap { scale in
+            (0..<layers * heads).map { slot -> BoundaryMap in
+                guard scale > 0 else { return BoundaryMap(keeping: 0) }
+                let (layer, head) = (slot / heads, slot % heads)
+                var labels: [Int?] = []
+                for source in 0..<scale
+                where source == scale - 1 || holds(source: source, layer: layer, head: head, scale: scale - 1) {
+                    let stays = holds(source: source, layer: layer, head: head, scale: scale)
+                    let first = labels.count
+                    labels += (0..<schedule.tokenCount(source)).map { stays ? first + $0 : nil }
+                }
+                return BoundaryMap(labels: labels)
+            }
+        }
+        return try PoolingPlan(
+            schedule: schedule, branchCount: 1, layerCount: layers, headCount: heads, maps: maps)
+    }
 }

@@ -10,6 +10,7 @@ enum PolicyTable {
         ScaleKVPolicy(),
         ScaleKVLinearPolicy(),
         HeatKVPolicy(),
+        HackPolicy(),
     ]
 
     /// The policy called `name`. Throws ``VernierError/Code/invalidArgument`` with the known names.

@@ -57,6 +57,12 @@ public struct Parameters: Sendable, Hashable, ExpressibleByDictionaryLiteral {
         return value
     }
 
+    /// The value called `name` as text; nil if there is none or it is something else.
+    public func text(_ name: String) -> String? {
+        guard case .string(let value)? = self[name] else { return nil }
+        return value
+    }
+
     /// Reads `name=value` pairs as users write them: true, false and numbers as such, anything else as text.
     ///
     /// Throws ``VernierError/Code/invalidArgument`` for a pair without `=` or name, or with a name given before.
@@ -82,7 +88,10 @@ public struct Parameters: Sendable, Hashable, ExpressibleByDictionaryLiteral {
 
     /// `name value, name value`, for people.
     public var summary: String {
-        members.map { "\($0.key) \($0.value.summary)" }.joined(separator: ", ")
+        members.map { member in
+            guard case .string(let text) = member.value else { return "\(member.key) \(member.value.summary)" }
+            return "\(member.key) \(JSONValue.quoted(text))"
+        }.joined(separator: ", ")
     }
 
     var jsonValue: JSONValue {

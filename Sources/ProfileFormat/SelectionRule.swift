@@ -5,26 +5,6 @@ import VernierCore
 /// The rules are carried out by the runtime; here they are named, checked and compared. Ties go to the lowest
 /// position.
 public struct SelectionRule: Sendable, Hashable, CustomStringConvertible {
-    /// One parameter a rule takes: a whole number or a flag.
-    private enum Domain: Sendable {
-        case integer(ClosedRange<Int>)
-        case flag
-    }
-
-    /// The rules, their parameters, and the values of those that are left out.
-    private static let table: [(name: String, parameters: [(name: String, domain: Domain, standard: JSONValue)])] = [
-        ("attention-mass", [("valueNorm", .flag, false)]),
-        ("observation-window", [("side", .integer(1...64), 4)]),
-        ("pooling-plan", []),
-        ("position-plan", [("summary", .flag, false)]),
-        ("random", [("seed", .integer(0...Int.max), 0)]),
-        ("sink-recent", [("sinkScales", .integer(0...64), 3)]),
-        ("sliding-window", []),
-        ("spatial", []),
-    ]
-    /// The rules whose choice the compiler makes, as boundary maps in the profile.
-    private static let planned: Set<String> = ["pooling-plan", "position-plan", "spatial"]
-
     /// The names of all rules.
     public static var knownNames: [String] { table.map(\.name) }
 
@@ -43,7 +23,8 @@ public struct SelectionRule: Sendable, Hashable, CustomStringConvertible {
     /// - Precondition: `side` is from 1 to 64.
     public static func observationWindow(side: Int = 4) -> SelectionRule {
         precondition((1...64).contains(side), "the window's side is from 1 to 64")
-        return SelectionRule(known: "observation-window", ["side": .integer(Int64(side))])
+        return SelectionRule(
+            known: "observation-window", ["pooling": "none", "reach": 2, "side": .integer(Int64(side))])
     }
     /// Positions drawn at random from the seed.
     ///
@@ -71,8 +52,14 @@ public struct SelectionRule: Sendable, Hashable, CustomStringConvertible {
     /// Slots that are means of neighbours on the maps, chosen by geometry alone.
     public static let spatial = SelectionRule(known: "spatial", [:])
 
-    /// Whether the compiler has chosen already: the profile then holds a ``PoolingPlan``, and the runtime scores nothing.
+    /// Whether the compiler has chosen already: the profile then holds a ``PoolingPlan``, and the runtime scores
+    /// nothing.
     public var isPlanned: Bool { Self.planned.contains(name) }
+
+    /// The rule that keeps whole source scales, as the policy `heatkv` decides.
+    public static let scaleBlocks = SelectionRule(known: "scale-blocks", [:])
+    /// The attention that the next scale really pays: a ceiling, which takes a full-cache run first.
+    public static let oracle = SelectionRule(known: "oracle", ["valueNorm": true])
 
     private init(known name: String, _ parameters: Parameters) {
         self.name = name
@@ -96,14 +83,8 @@ public struct SelectionRule: Sendable, Hashable, CustomStringConvertible {
                     "unknown parameter \(JSONValue.quoted(member.key)); known are: \(names.isEmpty ? "none" : names)")
                 continue
             }
-            switch (known.domain, member.value) {
-            case (.integer(let range), .integer(let value)) where Int(exactly: value).map(range.contains) == true: break
-            case (.flag, .bool): break
-            case (.integer(let range), _):
-                let bounds = range.upperBound == Int.max ? "of at least \(range.lowerBound)" : "from \(range.text)"
-                problems.append("\(known.name): expected a whole number \(bounds), found \(member.value.summary)")
-            case (.flag, _):
-                problems.append("\(known.name): expected true or false, found \(member.value.summary)")
+            if !known.domain.admits(member.value) {
+                problems.append("\(known.name): expected \(known.domain.expectation), found \(member.value.summary)")
             }
         }
         guard problems.isEmpty else {

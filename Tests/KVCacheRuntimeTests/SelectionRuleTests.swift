@@ -2,6 +2,7 @@
 import ProfileFormat
 import TestSupport
 import Testing
+import VernierCore
 
 /// What each rule keeps, on hand-made candidates.
 @Suite struct SelectionRuleTests {
@@ -72,8 +73,13 @@ import Testing
     @Test func everyNamedRuleIsCarriedOut() throws {
         for name in SelectionRule.knownNames {
             let rule = try SelectionRule(name: name)
-            guard !rule.isPlanned else { continue }
-            #expect(try type(of: SelectorRegistry.selector(for: rule)).name == name)
+            if rule.isPlanned {
+                // The choice is in the profile's plan.
+                #expect(throws: VernierError.self) { try SelectorRegistry.selector(for: rule) }
+            } else {
+                #expect(try type(of: SelectorRegistry.selector(for: rule, tape: AttentionTape())).name == name)
+            }
         }
+        #expect(throws: VernierError.self) { try SelectorRegistry.selector(for: .oracle) }
     }
 }

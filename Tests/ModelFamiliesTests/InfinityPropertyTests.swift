@@ -70,11 +70,14 @@ import Testing
         #expect(a.bits.map { $0[1] } != b.bits.map { $0[1] })
     }
 
-    /// Every rule: prediction equals measurement, the ledger counts what the plan says, and what is evicted never returns.
+    /// Every rule: prediction equals measurement, the ledger counts what the plan says, and what is evicted never
+    /// returns.
     @Test func ledgerAndNestedRetainedSetsForEveryRule() throws {
         let rules: [any SlotSelector] = [
             AttentionMassRule(), AttentionMassRule(valueNorm: true), ObservationWindowRule(), SinkRecentRule(),
-            SlidingWindowRule(), RandomRule(seed: 3),
+            SlidingWindowRule(), RandomRule(seed: 3), H2ORule(), SnapKVRule(), CakeRule(), ScaleKVCompatRule(),
+            HackRule(structuralHeads: HeadSet([[true, false, true], [true]])), AttentionMatchingRule(),
+            ObservationWindowRule(pooling: .average(reach: 2)),
         ]
         let shape = golden.shape, plan = capacities(atMost: 40)
         for rule in rules {

@@ -66,11 +66,67 @@ import VernierCore
         #expect(
             tokens(try profile("cake", statistics, .tokensPerCell(6), ["tau1": 2, "tau2": 2]), scale: 3)
                 == [8, 8, 4, 4])
+        #expect(try profile("cake", statistics, .tokensPerCell(5)).policy.parameters["variance"] == "columns")
+        // With sketches the variance is that over queries: E[a^2] - E[a]^2 is 0.2^2 - 0.1^2 a position against 0.01.
+        let sketched = try SyntheticStatistics.positions(
+            layers: 2, heads: 2, schedule: schedule,
+            sketches: { layer, _, scale in
+                (0..<schedule.historyTokens(scale)).map { _ in layer == 0 ? 0.2 : 0.1 * Float(2).squareRoot() }
+            }, mass: { _, _, _, scale in (0..<schedule.historyTokens(scale)).map { _ in scale < 3 ? 0.1 : 0.01 } })
+        let variance = try #require(sketched.queryVariance(branch: 1, layer: 0, head: 1, scale: 2))
+        #expect(abs(variance - 5 * 0.03) < 1e-6)
+        let shared = try profile("cake", sketched, .tokensPerCell(3))
+        #expect(shared.policy.parameters["variance"] == "queries")
+        // At scale 2, 0.03 to 0.01: T = 12 slots, 6 a head, 4.5 and 1.5, of which the first gets 5 and what is left
+        // over.
+        #expect(tokens(shared, scale: 2) == [5, 5, 1, 1])
+        #expect(throws: VernierError.self) {
+            try profile("cake", statistics, .tokensPerCell(3), ["variance": "queries"])
+        }
         // No preference at all: even.
         let none = try SyntheticStatistics.positions(
             layers: 2, heads: 2, schedule: schedule, entropy: { _, _ in 0 }
         ) { _, _, _, scale in (0..<schedule.historyTokens(scale)).map { _ in 0.01 } }
         #expect(tokens(try profile("cake", none, .tokensPerCell(5)), scale: 3) == [5, 5, 5, 5])
+    }
+
+    @Test func hackPartsHeadsByTheVarianceOverQueries() throws {
+        let schedule = try SyntheticStatistics.schedule(Self.sides)
+        // Mean squares: head 1 of layer 0 and head 0 of layer 1 change from query to query.
+        let statistics = try SyntheticStatistics.positions(
+            layers: 2, heads: 2, schedule: schedule,
+            sketches: { layer, head, scale in
+                (0..<schedule.historyTokens(scale)).map { _ in layer + head == 1 ? 0.3 : 0.06 }
+            }, mass: { _, _, _, scale in (0..<schedule.historyTokens(scale)).map { _ in 0.05 } })
+        func compiled(_ rule: SelectionRule, _ parameters: Parameters = [:]) throws -> Profile {
+            try compile(
+                statistics: statistics,
+                request: CompilationRequest(
+                    policy: PolicyDescription(name: "hack", parameters: parameters), budget: .tokensPerCell(6),
+                    selection: rule, toolVersion: "test"))
+        }
+        let profile = try compiled(try SelectionRule(name: "hack"))
+        // B = 6: contextual heads hold 2, structural ones 10.
+        #expect(tokens(profile, scale: 3) == [2, 10, 10, 2])
+        #expect(profile.selection.parameters.text("structuralHeads") == "4.8")
+        #expect(try Profile(parsing: profile.canonicalText(), name: "x") == profile)
+        // Another rule is left alone; other shares: ties to the lower layer and head.
+        let mass = try compiled(.attentionMass(), ["contextualShare": 0.25, "contextualBudget": 0.5])
+        #expect(mass.selection == .attentionMass())
+        #expect(tokens(mass, scale: 3) == [3, 7, 7, 7])
+        #expect(tokens(try compiled(.slidingWindow, ["contextualShare": 1]), scale: 3) == [6, 6, 6, 6])
+        // The rule needs the policy, the policy needs sketches.
+        #expect(throws: VernierError.self) {
+            try compile(
+                statistics: statistics,
+                request: CompilationRequest(
+                    policy: PolicyDescription(name: "uniform"), budget: .tokensPerCell(6),
+                    selection: try SelectionRule(name: "hack"), toolVersion: "test"))
+        }
+        let error = try #require(throws: VernierError.self) {
+            try self.profile("hack", try blockStatistics(), .tokensPerCell(6))
+        }
+        #expect(error.problems == ["expected statistics with sketches, found none"])
     }
 
     /// Head 0 of layer 0 looks only at scale 0, everyone else at scale 2 and a little at scale 1.
@@ -106,6 +162,51 @@ import VernierCore
         }
         #expect(throws: VernierError.self) {
             try profile("heatkv", statistics, .tokensPerCell(10), ["sinkScales": 3])
+        }
+    }
+
+    @Test func scaleBlocksCarryTheScheduleAsAPlan() throws {
+        let statistics = try blockStatistics()
+        for activation in ["strict", "boundary"] {
+            for tokens in [1.0, 2, 6, 11.75, 14] {
+                let profile = try compile(
+                    statistics: statistics,
+                    request: CompilationRequest(
+                        policy: PolicyDescription(name: "heatkv", parameters: ["activation": .string(activation)]),
+                        budget: .tokensPerCell(tokens), selection: .scaleBlocks, toolVersion: "test"))
+                let plan = try #require(profile.plan)
+                #expect(plan.capacities == profile.capacities)
+                for scale in 1..<4 {
+                    for cell in 0..<4 {
+                        let groups = plan.groups(
+                            branch: 0, scale: scale, layer: cell / 2, head: cell % 2, schedule: profile.schedule)
+                        #expect(groups.allSatisfy { $0.count == 1 }, "nothing is merged")
+                        let kept = Set(groups.joined())
+                        for source in 0..<scale {
+                            let first = profile.schedule.historyTokens(source)
+                            let block = Set(first..<first + profile.schedule.tokenCount(source))
+                            #expect(kept.isSuperset(of: block) || kept.isDisjoint(with: block), "whole or not at all")
+                        }
+                    }
+                }
+                let text = try profile.canonicalText()
+                #expect(try Profile(parsing: text, name: "x") == profile)
+            }
+        }
+        // Head 0 of layer 0 holds its sink alone.
+        let one = try compile(
+            statistics: statistics,
+            request: CompilationRequest(
+                policy: PolicyDescription(name: "heatkv", parameters: ["sinkScales": 1]), budget: .tokensPerCell(11.75),
+                selection: .scaleBlocks, toolVersion: "test"))
+        #expect(one.plan?.groups(branch: 1, scale: 3, layer: 0, head: 0, schedule: one.schedule) == [[0]])
+        // The rule's choice is that policy's, and no other's.
+        #expect(throws: VernierError.self) {
+            try compile(
+                statistics: statistics,
+                request: CompilationRequest(
+                    policy: PolicyDescription(name: "uniform"), budget: .tokensPerCell(4), selection: .scaleBlocks,
+                    toolVersion: "test"))
         }
     }
 

@@ -111,7 +111,8 @@ import VernierCore
     static let failures: [Failure] = [
         Failure(
             policy: "magic", code: .invalidArgument,
-            message: "policy: expected one of uniform, pyramid, head-adaptive, cake, scalekv, scalekv-linear, heatkv, "
+            message:
+                "policy: expected one of uniform, pyramid, head-adaptive, cake, scalekv, scalekv-linear, heatkv, hack, "
                 + "found \"magic\"."),
         Failure(
             policy: "pyramid", parameters: ["beta": 0.5, "gamma": 1], code: .invalidArgument,
@@ -198,7 +199,7 @@ import VernierCore
     @Test func policiesDescribeThemselves() {
         #expect(
             allocationPolicies.map(\.name)
-                == ["uniform", "pyramid", "head-adaptive", "cake", "scalekv", "scalekv-linear", "heatkv"])
+                == ["uniform", "pyramid", "head-adaptive", "cake", "scalekv", "scalekv-linear", "heatkv", "hack"])
         for policy in allocationPolicies {
             #expect(policy.summary.hasSuffix("."))
             for parameter in policy.parameters {

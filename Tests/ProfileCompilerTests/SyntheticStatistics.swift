@@ -25,7 +25,7 @@ enum SyntheticStatistics {
         var statistics = try CalibrationStatistics(
             identity: identity, schedule: schedule(sides),
             settings: CalibrationSettings(
-                topCounts: topCounts, seed: 11, guidance: 3, temperature: 1, topP: 1, toolVersion: "test"),
+                topCounts: topCounts, signCount: 2, seed: 11, guidance: 3, temperature: 1, topP: 1, toolVersion: "test"),
             corpus: CorpusReference(digest: digest, promptCount: max(prompts, 1)))
         let layout = statistics.layout
         var prompt = AttentionStatistics(layout: layout)
@@ -55,7 +55,14 @@ enum SyntheticStatistics {
                 }
             }
         }
-        for index in 0..<prompts { try statistics.add(prompt, corpusIndex: index, promptDigest: digest) }
+        var sketches = AttentionSketches(layout: layout, promptCount: 1)
+        var random = SplitMix64(seed: 7)
+        sketches.attention = random.floats(sketches.attention.count)
+        sketches.key = random.floats(sketches.key.count)
+        sketches.value = random.floats(sketches.value.count)
+        for index in 0..<prompts {
+            try statistics.add(prompt, corpusIndex: index, promptDigest: digest, sketches: sketches)
+        }
         return statistics
     }
 

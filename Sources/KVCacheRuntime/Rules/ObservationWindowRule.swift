@@ -1,21 +1,26 @@
 import ProfileFormat
 
-/// Scores keys by the attention of a few observing queries, the centroids of a grid of patches over the current map, and
-/// always keeps the observers themselves (ScaleKV Eq. 5, arXiv 2505.19602; SnapKV, arXiv 2404.14469).
+/// Scores keys by the attention of a few observing queries, the centroids of a grid of patches over the current map,
+/// and always keeps the observers themselves (ScaleKV Eq. 5, arXiv 2505.19602; SnapKV, arXiv 2404.14469).
 ///
 /// The map is cut into `side x side` patches; a patch of rows `a ..< b` has its centroid at row `(a + b - 1) / 2`
-/// (whole-number division). Maps with fewer rows or columns than `side` have one patch per row or column. Deviation from
-/// the released code, which fails there: a capacity below the window keeps the first observers in index order.
+/// (whole-number division). Maps with fewer rows or columns than `side` have one patch per row or column. The masses
+/// may be pooled over neighbours in cache order, as the paper does by mean, the window's own masses included. Deviation
+/// from the released code, which fails there: a capacity below the window keeps the first observers in index order. The
+/// released code differs from the paper; it is ``ScaleKVCompatRule``.
 public struct ObservationWindowRule: SlotSelector {
     public static let name = "observation-window"
     /// Patches along each side of the map.
     public let side: Int
+    /// How masses are pooled.
+    public let pooling: NeighbourPooling
 
     /// Makes the rule; the published window is 4 x 4.
     /// - Precondition: `side` is positive.
-    public init(side: Int = 4) {
+    public init(side: Int = 4, pooling: NeighbourPooling = .none) {
         precondition(side > 0, "side is positive")
         self.side = side
+        self.pooling = pooling
     }
 
     /// The observing tokens of a map, ascending.
@@ -38,8 +43,7 @@ public struct ObservationWindowRule: SlotSelector {
     public func select(_ candidates: SlotCandidates, into kept: UnsafeMutableBufferPointer<Int32>) {
         let window = Set(
             observers(of: candidates.schedule.grids[candidates.scale]).map { $0 + candidates.historyCount })
-        keepHighest(candidates.count, into: kept) { index in
-            window.contains(index) ? .infinity : candidates.mass?[index] ?? 0
-        }
+        let scores = pooling((0..<candidates.count).map { candidates.mass?[$0] ?? 0 })
+        keepHighest(candidates.count, into: kept) { window.contains($0) ? .infinity : scores[$0] }
     }
 }

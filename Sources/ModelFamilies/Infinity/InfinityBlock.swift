@@ -12,6 +12,7 @@ struct InfinityBlock: Sendable {
     let adaOffset: [Float]  // ada_gss [6C]
     let queryScale: [Float]  // exp(min(scale_mul, ln 100)) per head
     let qkv: LinearLayer  // [3C, C], bias [q_bias, 0, v_bias]
+    let queryBias: [Float]  // q_bias [C], to take it off again for a rule that scores raw queries
     let attentionProjection: LinearLayer
     let crossNormWeight: [Float]
     let crossNormBias: [Float]
@@ -44,8 +45,8 @@ struct InfinityBlock: Sendable {
         let zeros = [Float](repeating: 0, count: c)
         adaOffset = try tensors.float32(p + "ada_gss")
         queryScale = try tensors.float32(p + "sa.scale_mul_1H11").map { expf(min($0, logf(100))) }
-        qkv = try layer(
-            "sa.mat_qkv", 3 * c, c, bias: tensors.float32(p + "sa.q_bias") + zeros + tensors.float32(p + "sa.v_bias"))
+        queryBias = try tensors.float32(p + "sa.q_bias")
+        qkv = try layer("sa.mat_qkv", 3 * c, c, bias: queryBias + zeros + tensors.float32(p + "sa.v_bias"))
         attentionProjectionWeight = try tensors.float32(p + "sa.proj.weight")
         attentionProjection = LinearLayer(
             weight: attentionProjectionWeight, bias: try tensors.float32(p + "sa.proj.bias"), outputs: c, inputs: c)

@@ -9,12 +9,13 @@ public final class InfinitySession {
     let transformer: InfinityTransformer
     let cache: KVCache
     private let hidden, normed, qkv, queries, keys, values, attended, mlp, logits: FloatBuffer
+    private let rawQueries: FloatBuffer?  // only for a rule that scores them
     private let scratch = ThreadScratch(countEach: 0)
 
     /// Bytes of the activations.
     public var activationBytes: Int {
         [hidden, normed, qkv, queries, keys, values, attended, mlp, logits].reduce(0) { $0 + $1.byteCount }
-            + scratch.byteCount
+            + (rawQueries?.byteCount ?? 0) + scratch.byteCount
     }
 
     /// Allocates activations for the largest map of the cache's geometry.
@@ -31,6 +32,7 @@ public final class InfinitySession {
         normed = FloatBuffer(count: rows * c)
         qkv = FloatBuffer(count: rows * 3 * c)
         queries = FloatBuffer(count: rows * c)
+        rawQueries = cache.wantsRawQueries ? FloatBuffer(count: rows * c) : nil
         keys = FloatBuffer(count: rows * c)
         values = FloatBuffer(count: rows * c)
         attended = FloatBuffer(count: rows * c)
@@ -106,7 +108,7 @@ public final class InfinitySession {
             splitHeads(block, scale: scale)
             cache.attend(
                 scale: scale, layer: layer, queries: queries.pointer, keys: keys.pointer, values: values.pointer,
-                into: attended.pointer, observer: observer)
+                rawQueries: rawQueries.map { UnsafePointer($0.pointer) }, into: attended.pointer, observer: observer)
             block.attentionProjection(attended.pointer, rows: rows, into: normed.pointer)
             addGated(ada, gammaAt: 0, tokens: tokens)
             crossAttend(block, layer: layer, tokens: tokens, conditioning: conditioning)
@@ -165,6 +167,12 @@ public final class InfinitySession {
                 (self.queries.pointer + target + token * d).update(from: source, count: d)
                 (self.keys.pointer + target + token * d).update(from: source + c, count: d)
                 (self.values.pointer + target + token * d).update(from: source + 2 * c, count: d)
+            }
+            if let raw = self.rawQueries {
+                for place in 0..<tokens * d {
+                    raw.pointer[target + place] =
+                        self.queries.pointer[target + place] - block.queryBias[head * d + place % d]
+                }
             }
             Kernels.l2Normalise(
                 self.queries.pointer + target, rows: tokens, width: d, factor: block.queryScale[head])
