@@ -16,6 +16,9 @@ public struct CalibrationRequest: Sendable {
     public var topCounts: [Int]
     /// Random signs R of the sketches that pooling plans need; 0: no sketches.
     public var signCount: Int
+    /// For how many of the corpus's first prompts the sensitivity of every layer is measured, at the cost of one more
+    /// picture a layer each; 0: none.
+    public var sensitivityPrompts: Int
     /// Prompts that run together, and after how many prompts the file is saved.
     public var batchSize: Int
     public var saveInterval: Int
@@ -25,7 +28,8 @@ public struct CalibrationRequest: Sendable {
     /// Gathers a request.
     public init(
         corpus: Corpus, limit: Int? = nil, seed: UInt64 = 0, settings: SamplingSettings? = nil,
-        topCounts: [Int] = [1, 4, 16, 64], signCount: Int = 32, batchSize: Int = 4, saveInterval: Int = 16,
+        topCounts: [Int] = [1, 4, 16, 64], signCount: Int = 32, sensitivityPrompts: Int = 2, batchSize: Int = 4,
+        saveInterval: Int = 16,
         toolVersion: String
     ) {
         self.corpus = corpus
@@ -34,6 +38,7 @@ public struct CalibrationRequest: Sendable {
         self.settings = settings
         self.topCounts = topCounts
         self.signCount = signCount
+        self.sensitivityPrompts = sensitivityPrompts
         self.batchSize = batchSize
         self.saveInterval = saveInterval
         self.toolVersion = toolVersion

@@ -46,7 +46,8 @@ public final class Calibrator {
         statistics = try CalibrationStatistics(
             identity: model.identity, schedule: model.schedule,
             settings: CalibrationSettings(
-                topCounts: request.topCounts, signCount: request.signCount, seed: request.seed,
+                topCounts: request.topCounts, signCount: request.signCount,
+                sensitivityPrompts: request.sensitivityPrompts, seed: request.seed,
                 guidance: Double(settings.guidance[0]),
                 temperature: Double(settings.temperature[0]), topP: Double(settings.topP), topK: settings.topK,
                 toolVersion: request.toolVersion),
@@ -88,12 +89,19 @@ public final class Calibrator {
 
     /// Runs what is missing, saving to `path` on the way and at the end.
     ///
-    /// `progress` counts prompts. Throws ``VernierError/Code/nonFinite`` or ``VernierError/Code/corruptState`` if a
-    /// prompt's or the whole run's statistics have gaps or are not finite; the file then holds the last good state, and
-    /// this calibrator is of no further use: make another and resume from the file.
+    /// `progress` counts prompts; the first ones take longer if layers are disturbed for them. Throws
+    /// ``VernierError/Code/nonFinite`` or ``VernierError/Code/corruptState`` if a prompt's or the whole run's statistics
+    /// have gaps or are not finite; the file then holds the last good state, and this calibrator is of no further use:
+    /// make another and resume from the file.
     public func run(savingTo path: String, progress: ProgressHandler? = nil) throws {
         let generator = try ImageGenerator(model: model)
         let clock = ContinuousClock(), start = clock.now, first = statistics.promptCount
+        func report(_ stage: String) {
+            progress?(
+                ProgressReport(
+                    done: statistics.promptCount - first, total: promptCount - first, stage: stage,
+                    elapsedSeconds: (clock.now - start) / .seconds(1)))
+        }
         var unsaved = 0
         var observer: StatisticsObserver?
         while statistics.promptCount < promptCount {
@@ -107,32 +115,61 @@ public final class Calibrator {
                     layout: statistics.layout, transformer: model.transformer, images: batch.count)
                 observer = current
             }
-            let sketches = lendSketches(prompts: batch.map(\.index))
-            current.begin(sketches: sketches)
-            var hooks = GenerationHooks()
-            hooks.attention = current
-            let requests = try batch.map {
-                ImageRequest(text: try model.encode($0.prompt), seed: request.seed &+ UInt64($0.index))
+            try count(batch, generator: generator, observer: current) { layer in
+                report("disturbing layer \(layer + 1) of \(model.identity.layers)")
             }
-            _ = try generator.generateBits(requests, settings: settings, hooks: hooks)
-            for (prompt, measured) in zip(batch, current.prompts) {
-                try statistics.count(measured, corpusIndex: prompt.index, promptDigest: prompt.digest)
-            }
-            if let sketches { statistics.returnSketches(sketches.finish()) }
             unsaved += batch.count
             if unsaved >= request.saveInterval, statistics.promptCount < promptCount {
                 try StatisticsFile.write(statistics, to: path)
                 unsaved = 0
             }
-            let seconds = (clock.now - start) / .seconds(1)
-            progress?(
-                ProgressReport(
-                    done: statistics.promptCount - first, total: promptCount - first, stage: "calibrating",
-                    elapsedSeconds: seconds))
+            report("calibrating")
         }
         let gaps = statistics.coverageProblems()
         guard gaps.isEmpty else { throw VernierError(.corruptState, at: "calibration", problems: gaps) }
         try StatisticsFile.write(statistics, to: path)
+    }
+
+    /// Draws and counts one batch of prompts.
+    private func count(
+        _ batch: ArraySlice<CorpusPrompt>, generator: ImageGenerator, observer: StatisticsObserver,
+        eachLayer: (_ layer: Int) -> Void
+    ) throws {
+        let sketches = lendSketches(prompts: batch.map(\.index))
+        observer.begin(sketches: sketches)
+        var hooks = GenerationHooks()
+        hooks.attention = observer
+        let requests = try batch.map {
+            ImageRequest(text: try model.encode($0.prompt), seed: request.seed &+ UInt64($0.index))
+        }
+        let probed = batch.prefix { $0.index < request.sensitivityPrompts }.count
+        var logits: [[[Float]]] = []  // [scale][probed prompt]
+        if probed > 0 {
+            hooks.logits = { _, values in
+                let each = values.count / batch.count
+                logits.append((0..<probed).map { Array(values[($0 * each)..<(($0 + 1) * each)]) })
+            }
+        }
+        let bits = try generator.generateBits(requests, settings: settings, hooks: hooks)
+        let responses = try respond(
+            generator, to: Array(requests[..<probed]), bits: bits.map { Array($0[..<probed]) }, logits: logits,
+            eachLayer: eachLayer)
+        for (place, (prompt, measured)) in zip(batch, observer.prompts).enumerated() {
+            try statistics.count(
+                measured, corpusIndex: prompt.index, promptDigest: prompt.digest,
+                responses: place < probed ? responses[place] : nil)
+        }
+        if let sketches { statistics.returnSketches(sketches.finish()) }
+    }
+
+    /// Disturbs the layers for the probed prompts of a batch; empty if there are none.
+    private func respond(
+        _ generator: ImageGenerator, to requests: [ImageRequest], bits: [[[UInt8]]], logits: [[[Float]]],
+        eachLayer: (_ layer: Int) -> Void
+    ) throws -> [LayerResponses] {
+        guard !requests.isEmpty else { return [] }
+        let probe = LayerProbe(generator: generator, settings: settings, layout: statistics.layout)
+        return try probe.responses(to: requests, bits: bits, logits: logits, eachLayer: eachLayer)
     }
 
     /// Hands the sketches' sums to an accumulator for a batch; nil without signs.
@@ -157,6 +194,7 @@ public final class Calibrator {
             settings    guidance \(settings.guidance[0]), temperature \(settings.temperature[0]), top-p \(settings.topP), \
             seed \(request.seed)
             sketches    \(statistics.layout.signCount) signs: \(sketches) sums, \(4 * sketches) bytes in memory and file
+            sensitivity \(min(request.sensitivityPrompts, promptCount)) prompts, drawn \(model.identity.layers) times more
             statistics  \(values) sums and \(rows) values a prompt; with the sketches \(bytes) bytes
             """
     }

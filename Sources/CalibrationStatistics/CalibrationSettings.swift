@@ -6,6 +6,8 @@ public struct CalibrationSettings: Sendable, Hashable {
     public let topCounts: [Int]
     /// Random signs of every ``Sketch``, R; 0: no sketches.
     public let signCount: Int
+    /// For how many of the corpus's first prompts every layer is disturbed; see ``LayerResponses``.
+    public let sensitivityPrompts: Int
     /// The seed of all random choices; a prompt's noise is keyed by it and by the prompt's corpus index.
     public let seed: UInt64
     /// The strength of classifier-free guidance.
@@ -22,9 +24,11 @@ public struct CalibrationSettings: Sendable, Hashable {
     /// Gathers settings.
     ///
     /// Throws ``VernierError/Code/invalidArgument`` with all problems: guidance and temperature must be finite and
-    /// not negative, `topP` in 0...1, `topK` not negative, top counts ascending from at least 1, signs 0 to ``StatisticsLayout/mostSigns``.
+    /// not negative, `topP` in 0...1, `topK` not negative, top counts ascending from at least 1, signs 0 to
+    /// ``StatisticsLayout/mostSigns``, sensitivity prompts not negative.
     public init(
-        topCounts: [Int] = [1, 4, 16, 64], signCount: Int = 0, seed: UInt64, guidance: Double, temperature: Double,
+        topCounts: [Int] = [1, 4, 16, 64], signCount: Int = 0, sensitivityPrompts: Int = 0, seed: UInt64,
+        guidance: Double, temperature: Double,
         topP: Double,
         topK: Int = 0, toolVersion: String
     ) throws {
@@ -42,11 +46,15 @@ public struct CalibrationSettings: Sendable, Hashable {
         if !(0...StatisticsLayout.mostSigns).contains(signCount) {
             problems.append("expected 0 to \(StatisticsLayout.mostSigns) signs, found \(signCount)")
         }
+        if sensitivityPrompts < 0 {
+            problems.append("expected at least 0 sensitivity prompts, found \(sensitivityPrompts)")
+        }
         guard problems.isEmpty else {
             throw VernierError(.invalidArgument, at: "calibration settings", problems: problems)
         }
         self.topCounts = topCounts
         self.signCount = signCount
+        self.sensitivityPrompts = sensitivityPrompts
         self.seed = seed
         self.guidance = guidance
         self.temperature = temperature
@@ -61,7 +69,8 @@ public struct CalibrationSettings: Sendable, Hashable {
             self[keyPath: value] == other[keyPath: value]
                 ? [] : ["expected \(name) \(other[keyPath: value]), found \(self[keyPath: value])"]
         }
-        return difference("top counts", \.topCounts) + difference("signs", \.signCount) + difference("seed", \.seed)
+        return difference("top counts", \.topCounts) + difference("signs", \.signCount)
+            + difference("sensitivity prompts", \.sensitivityPrompts) + difference("seed", \.seed)
             + difference("guidance", \.guidance)
             + difference("temperature", \.temperature) + difference("top-p", \.topP) + difference("top-k", \.topK)
             + difference("tool version", \.toolVersion)

@@ -2,7 +2,7 @@ extension CalibrationStatistics {
     /// What forbids the use of these statistics, at most eight problems that say where; empty if nothing does.
     ///
     /// Checked: at least one prompt; every cell counted as often as there are prompts; every sum finite; every
-    /// sketch there, finite and of all prompts. A corpus of
+    /// sketch there, finite and of all prompts; sound layer responses of every probed prompt. A corpus of
     /// which only a part was counted is no problem here; see ``isComplete``.
     public func coverageProblems() -> [String] {
         guard promptCount > 0 else { return ["expected at least one counted prompt, found none"] }
@@ -19,7 +19,16 @@ extension CalibrationStatistics {
                         + layout.valueName(statistic, index))
             }
         }
-        problems += sketches.problems(promptCount: promptCount)
+        problems += sketches.problems(promptCount: promptCount) + responsesProblems()
         return Array(problems.prefix(AttentionStatistics.mostProblems))
+    }
+
+    /// What is wrong with the layer responses.
+    func responsesProblems() -> [String] {
+        let expected = Self.probedCount(journal.map(\.corpusIndex), settings)
+        guard responses.count == expected else {
+            return ["expected layer responses of \(expected) prompts, found those of \(responses.count)"]
+        }
+        return responses.flatMap { $0.problems(layout) }
     }
 }

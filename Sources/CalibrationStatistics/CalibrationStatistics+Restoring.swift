@@ -8,13 +8,15 @@ extension CalibrationStatistics {
     ///   - sums: The values of each of ``Statistic/all``.
     ///   - rows: All rows of each of ``Statistic/withRows``.
     ///   - sketches: The sums of each of ``Sketch/all``; none if the settings have no signs.
+    ///   - responses: Those of the probed prompts.
     ///
     /// Throws ``VernierError/Code/corruptState`` with all problems: array lengths, the order of the journal, counts,
-    /// sums and sketches that are not finite, sums that differ from the sums of their rows.
+    /// sums and sketches that are not finite, sums that differ from the sums of their rows, and layer
+    /// responses that are missing or impossible.
     package init(
         identity: ModelIdentity, schedule: ScaleSchedule, settings: CalibrationSettings, corpus: CorpusReference,
         journal: [PromptJournalEntry], counts: [Int], sums: [[Double]], rows: [[Double]],
-        sketches: [[Float]] = []
+        sketches: [[Float]] = [], responses: [LayerResponses] = []
     ) throws {
         let layout = try StatisticsLayout(
             identity: identity, schedule: schedule, topCounts: settings.topCounts, signCount: settings.signCount)
@@ -46,6 +48,7 @@ extension CalibrationStatistics {
         self.counts = counts
         self.sums = AttentionStatistics(layout: layout, values: sums)
         self.rows = rows
+        self.responses = responses
         self.sketches = AttentionSketches(
             layout: layout, promptCount: settings.signCount > 0 ? journal.count : 0, values: sketches)
         problems = restoringProblems()

@@ -27,6 +27,9 @@ public struct CalibrationStatistics: Sendable, Equatable {
     public internal(set) var sums: AttentionStatistics
     /// Random projections, summed over the counted prompts; without values if ``StatisticsLayout/signCount`` is 0.
     public internal(set) var sketches: AttentionSketches
+    /// What disturbing the layers did to the pictures of the probed prompts: those of the journal whose corpus index is
+    /// below the settings' `sensitivityPrompts`, in its order.
+    public internal(set) var responses: [LayerResponses]
     /// One row per prompt, in the order of ``journal``, of each of ``Statistic/withRows``.
     var rows: [[Double]]
 
@@ -46,6 +49,7 @@ public struct CalibrationStatistics: Sendable, Equatable {
         counts = Array(repeating: 0, count: layout.cellCount)
         sums = AttentionStatistics(layout: layout)
         sketches = AttentionSketches(layout: layout)
+        responses = []
         rows = Statistic.withRows.map { _ in [] }
     }
 
@@ -62,6 +66,7 @@ public struct CalibrationStatistics: Sendable, Equatable {
     ///   - corpusIndex: The prompt's place in the corpus, 0-based; beyond every prompt counted before.
     ///   - promptDigest: SHA-256 over the prompt.
     ///   - promptSketches: The prompt's sketches, needed if the layout has signs.
+    ///   - responses: What disturbing the layers did, needed for the settings' first `sensitivityPrompts` prompts only.
     ///
     /// Throws, and changes nothing, if the layout differs (``VernierError/Code/mismatch``), the index is outside the
     /// corpus or not beyond the last one (``VernierError/Code/invalidArgument``), a value is not finite
@@ -69,7 +74,7 @@ public struct CalibrationStatistics: Sendable, Equatable {
     /// see ``AttentionStatistics/problems()``.
     public mutating func add(
         _ prompt: PromptStatistics, corpusIndex: Int, promptDigest: String,
-        sketches promptSketches: AttentionSketches? = nil
+        sketches promptSketches: AttentionSketches? = nil, responses: LayerResponses? = nil
     ) throws {
         let place = "prompt \(corpusIndex)"
         let added = promptSketches ?? AttentionSketches(layout: layout, promptCount: 0, values: [])
@@ -81,13 +86,15 @@ public struct CalibrationStatistics: Sendable, Equatable {
                 finite ? .mismatch : .nonFinite, at: place, problems: problems,
                 remedy: "Add the finite sketches of this one prompt.")
         }
-        try count(prompt, corpusIndex: corpusIndex, promptDigest: promptDigest)
+        try count(prompt, corpusIndex: corpusIndex, promptDigest: promptDigest, responses: responses)
         sketches.add(added)
     }
 
     /// Counts one prompt whose sketches are added to the lent sums (``lendSketches()``); as
-    /// ``add(_:corpusIndex:promptDigest:sketches:)`` otherwise.
-    package mutating func count(_ prompt: PromptStatistics, corpusIndex: Int, promptDigest: String) throws {
+    /// ``add(_:corpusIndex:promptDigest:sketches:responses:)`` otherwise.
+    package mutating func count(
+        _ prompt: PromptStatistics, corpusIndex: Int, promptDigest: String, responses: LayerResponses? = nil
+    ) throws {
         let place = "prompt \(corpusIndex)"
         guard prompt.layout == layout else {
             throw Self.otherLayout(place)
@@ -105,10 +112,24 @@ public struct CalibrationStatistics: Sendable, Equatable {
                 finite ? .corruptState : .nonFinite, at: place, problems: problems,
                 remedy: "The model or its weights produce broken attention; nothing of this prompt was counted.")
         }
+        try check(responses, corpusIndex: corpusIndex, place: place)
         for statistic in Statistic.all { Self.add(prompt[statistic], to: &sums[keyPath: statistic.values]) }
         for cell in counts.indices { counts[cell] += 1 }
         for (row, statistic) in Statistic.withRows.enumerated() { rows[row] += prompt[statistic] }
         journal.append(PromptJournalEntry(corpusIndex: corpusIndex, promptDigest: promptDigest))
+        if let responses { self.responses.append(responses) }
+    }
+
+    /// Checks that responses are there exactly for a probed prompt, and sound.
+    private func check(_ responses: LayerResponses?, corpusIndex: Int, place: String) throws {
+        guard (corpusIndex < settings.sensitivityPrompts) == (responses != nil) else {
+            throw VernierError(
+                .mismatch, at: place,
+                expected: "layer responses of the first \(settings.sensitivityPrompts) prompts only",
+                found: responses == nil ? "none" : "some")
+        }
+        let problems = responses?.problems(layout) ?? []
+        guard problems.isEmpty else { throw VernierError(.nonFinite, at: place, problems: problems) }
     }
 
     private static func otherLayout(_ place: String) -> VernierError {

@@ -11,6 +11,8 @@ public struct GenerationHooks {
     public var logits: ((_ scale: Int, _ values: UnsafeBufferPointer<Float>) -> Void)?
     /// Bits `[scale][image][n_k, D]` to use instead of drawn ones (teacher forcing).
     public var forcedBits: [[[UInt8]]]?
+    /// Disturbs one layer's attention outputs.
+    public var disturbance: AttentionDisturbance?
     /// Called after each scale.
     public var finishedScale: ((_ scale: Int) -> Void)?
 

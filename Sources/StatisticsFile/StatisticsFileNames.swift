@@ -18,6 +18,7 @@ enum StatisticsFileNames {
     static let historyTokens = "historyTokens"
     static let topCounts = "topCounts"
     static let signCount = "signCount"
+    static let sensitivityPrompts = "sensitivityPrompts"
     static let seed = "seed"
     static let guidance = "guidance"
     static let temperature = "temperature"
@@ -35,6 +36,9 @@ enum StatisticsFileNames {
     static let sums = "sums"
     static let rows = "rows"
     static let sketches = "sketches"
+    static let responses = "responses"
+    static let divergence = "divergence"
+    static let squaredError = "squaredError"
 
     static let dimensions = "dimensions"
     static let unit = "unit"

@@ -74,12 +74,14 @@ struct StatisticsFileReader {
                 $0.name, shape: [header.promptCount] + layout.shape(of: $0), in: rowsGroup, zero: 0.0)
         }
         let sketches = try sketches(layout)
+        let responses = try responses(
+            layout, count: CalibrationStatistics.probedCount(indices, header.settings), settings: header.settings)
         return try inThisFile(.corruptState) {
             try CalibrationStatistics(
                 identity: header.identity, schedule: header.schedule, settings: header.settings,
                 corpus: header.corpus,
                 journal: zip(indices, digests).map { PromptJournalEntry(corpusIndex: $0, promptDigest: $1) },
-                counts: counts, sums: sums, rows: rows, sketches: sketches)
+                counts: counts, sums: sums, rows: rows, sketches: sketches, responses: responses)
         }
     }
 
@@ -116,11 +118,28 @@ struct StatisticsFileReader {
         }
     }
 
-    /// The settings; version 1 knew no signs.
+    /// The layer responses of `count` prompts; none if no prompts were to be probed.
+    private func responses(
+        _ layout: StatisticsLayout, count: Int, settings: CalibrationSettings
+    ) throws -> [LayerResponses] {
+        guard settings.sensitivityPrompts > 0 else { return [] }
+        let group = try session.openGroup(Names.responses, in: root)
+        let shape = [count, layout.layers, layout.scaleCount], each = layout.layers * layout.scaleCount
+        let divergences = try session.readDataset(Names.divergence, shape: shape, in: group, zero: 0.0)
+        let errors = try session.readDataset(Names.squaredError, shape: shape, in: group, zero: 0.0)
+        return (0..<count).map {
+            LayerResponses(
+                divergence: Array(divergences[$0 * each..<($0 + 1) * each]),
+                squaredError: Array(errors[$0 * each..<($0 + 1) * each]))
+        }
+    }
+
+    /// The settings; version 1 knew neither signs nor layer responses.
     private func settings(version: Int) throws -> CalibrationSettings {
         try CalibrationSettings(
             topCounts: session.readListAttribute(Names.topCounts, of: root, as: Int.self),
             signCount: version == 1 ? 0 : integer(Names.signCount),
+            sensitivityPrompts: version == 1 ? 0 : integer(Names.sensitivityPrompts),
             seed: session.readAttribute(Names.seed, of: root, as: UInt64.self), guidance: number(Names.guidance),
             temperature: number(Names.temperature), topP: number(Names.topP), topK: integer(Names.topK),
             toolVersion: text(Names.toolVersion))

@@ -41,6 +41,7 @@ struct StatisticsFileWriter {
                 dimensions: "prompt " + Names.dimensions(of: statistic), unit: Names.unit(of: statistic))
         }
         try writeSketches(to: file)
+        try writeResponses(to: file)
     }
 
     /// Writes the sketches' group, if there are signs.
@@ -53,6 +54,22 @@ struct StatisticsFileWriter {
                 session.writeDataset(
                     sketch.name, statistics.sketches[sketch], shape: layout.shape(of: sketch), to: group),
                 dimensions: Names.dimensions(of: sketch), unit: Names.unit(of: sketch))
+        }
+    }
+
+    /// Writes the layer responses' group, if prompts are to be probed.
+    private func writeResponses(to file: hid_t) throws {
+        guard statistics.settings.sensitivityPrompts > 0 else { return }
+        let layout = statistics.layout, responses = statistics.responses
+        let shape = [responses.count, layout.layers, layout.scaleCount]
+        let group = try session.createGroup(Names.responses, in: file)
+        for (name, values, unit) in [
+            (Names.divergence, responses.flatMap(\.divergence), "nats"),
+            (Names.squaredError, responses.flatMap(\.squaredError), "squared residual norm"),
+        ] {
+            try describe(
+                session.writeDataset(name, values, shape: shape, to: group), dimensions: "prompt layer scale",
+                unit: unit)
         }
     }
 
@@ -71,6 +88,7 @@ struct StatisticsFileWriter {
             (Names.schemaVersion, StatisticsSeal.schemaVersion), (Names.branches, identity.branches),
             (Names.layers, identity.layers), (Names.heads, identity.heads), (Names.headWidth, identity.headWidth),
             (Names.topK, settings.topK), (Names.signCount, settings.signCount),
+            (Names.sensitivityPrompts, settings.sensitivityPrompts),
             (Names.corpusPromptCount, statistics.corpus.promptCount),
             (Names.promptCount, statistics.promptCount), (Names.complete, statistics.isComplete ? 1 : 0),
         ]

@@ -47,6 +47,7 @@ import VernierCore
     @Test func theBatchSizeDoesNotChangeTheFile() throws {
         let single = try calibrate(request(batch: 1), to: "1.h5")
         #expect(single.promptCount == 5 && single.isComplete)
+        #expect(single.hasSketches && single.responses.count == 2, "all kinds of statistics are compared")
         let expected = try bytes("1.h5")
         try withEvery("batch", in: [3, 4]) { batch in
             _ = try calibrate(request(batch: batch), to: "\(batch).h5")
@@ -117,13 +118,15 @@ import VernierCore
         let calibrator = try Calibrator(model: model, request: wanted)
         var forged = calibrator.statistics
         try forged.add(
-            whole.sums, corpusIndex: 0, promptDigest: wanted.corpus.prompts[1].digest, sketches: whole.sketches)
+            whole.sums, corpusIndex: 0, promptDigest: wanted.corpus.prompts[1].digest, sketches: whole.sketches,
+            responses: whole.responses[0])
         let error = try #require(throws: VernierError.self) { try calibrator.resume(from: forged, name: "f.h5") }
         #expect(
             error.code == .corruptState && error.description.contains("f.h5: entry 0 of the journal is not prompt 0"))
         var skipping = calibrator.statistics
         try skipping.add(
-            whole.sums, corpusIndex: 1, promptDigest: wanted.corpus.prompts[1].digest, sketches: whole.sketches)
+            whole.sums, corpusIndex: 1, promptDigest: wanted.corpus.prompts[1].digest, sketches: whole.sketches,
+            responses: whole.responses[0])
         #expect(throws: VernierError.self) { try calibrator.resume(from: skipping, name: "s.h5") }
     }
 

@@ -1,5 +1,6 @@
 import Evaluation
 import Foundation
+import Generation
 import TestSupport
 import Testing
 import VernierCore

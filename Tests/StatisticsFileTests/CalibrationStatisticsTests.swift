@@ -163,6 +163,42 @@ import VernierCore
         #expect(try SmallCalibration.counted(0..<1).keySketch(branch: 0, layer: 0, head: 0, scale: 3).isEmpty)
     }
 
+    @Test func probedPromptsAndNoOthersHaveResponses() throws {
+        var statistics = try SmallCalibration.counted(0..<1, probed: 2)
+        let before = statistics, layout = statistics.layout
+        func refused(_ index: Int, _ responses: LayerResponses?, _ code: String, _ part: String) {
+            let error = #expect(throws: VernierError.self) {
+                try statistics.add(
+                    SmallCalibration.prompt(index, layout), corpusIndex: index, promptDigest: "", responses: responses)
+            }
+            #expect(
+                error?.code.description == code && error?.description.contains(part) == true,
+                "\(part): \(error?.description ?? "")")
+            #expect(statistics == before)
+        }
+        let good = try #require(SmallCalibration.responses(1, statistics))
+        refused(1, nil, "mismatch", "expected layer responses of the first 2 prompts only, found none")
+        refused(2, good, "mismatch", "found some")
+        var bad = good
+        bad.divergence[7] = -.leastNonzeroMagnitude
+        refused(1, bad, "nonFinite", "divergences that are not negative, found -5e-324 at layer 1, scale 3")
+        bad = good
+        bad.squaredError.append(0)
+        refused(1, bad, "nonFinite", "expected 12 squared errors of layers, found 13")
+        try SmallCalibration.add(1, to: &statistics)
+        try SmallCalibration.add(2, to: &statistics)
+        #expect(statistics.hasLayerSensitivity && statistics.responses.count == 2)
+        #expect(statistics.coverageProblems().isEmpty)
+        let first = statistics.responses[0], second = statistics.responses[1], index = 2 * 4 + 3
+        #expect(
+            statistics.layerSensitivity(layer: 2, scale: 3)
+                == (first.divergence[index] + second.divergence[index])
+                / (first.squaredError[index] + second.squaredError[index]))
+        #expect(statistics.layerSensitivity(layer: 2, scale: 0) == 0)
+        let none = try SmallCalibration.counted(0..<1)
+        #expect(!none.hasLayerSensitivity && none.layerSensitivity(layer: 0, scale: 1) == 0)
+    }
+
     @Test func lentSketchesAreMissed() throws {
         var statistics = try SmallCalibration.counted(0..<2, signs: 2)
         let before = statistics

@@ -13,7 +13,7 @@ import VernierCore
     var path: String { folder.file("s.h5") }
 
     func writeGood(_ prompts: Int = 3) throws -> CalibrationStatistics {
-        let statistics = try SmallCalibration.counted(0..<prompts, signs: 2)
+        let statistics = try SmallCalibration.counted(0..<prompts, signs: 2, probed: 2)
         try StatisticsFile.write(statistics, to: path)
         return statistics
     }
@@ -89,7 +89,7 @@ import VernierCore
         await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             let folder = TemporaryDirectory()
             let path = folder.file("s.h5")
-            let original = try SmallCalibration.counted(0..<3, signs: 2)
+            let original = try SmallCalibration.counted(0..<3, signs: 2, probed: 2)
             try StatisticsFile.write(original, to: path)
             let good = Bytes(path).all
             var random = SplitMix64(seed: 77)
@@ -180,6 +180,26 @@ import VernierCore
     }
 
     static let changes: [Change] = [
+        Change("no layer responses", "expected the group 'responses' in this file") { file, _ in
+            H5Ldelete(file, "responses", vernier_h5_default())
+        },
+        Change("more probed prompts than responses", "'divergence': expected the shape [3, 3, 4], found [2, 3, 4]") {
+            file, _ in
+            setInteger(file, "sensitivityPrompts", .max)
+        },
+        Change("negative probed prompts", "expected at least 0 sensitivity prompts, found -1") { file, _ in
+            setInteger(file, "sensitivityPrompts", -1)
+        },
+        Change(
+            "a negative divergence",
+            "expected finite divergences that are not negative, found -1.0 at layer 1, scale 2"
+        ) { file, _ in
+            setNumber(file, "responses/divergence", 6, -1)
+        },
+        Change("an error that is no number", "expected finite squared errors that are not negative, found nan") {
+            file, _ in
+            setNumber(file, "responses/squaredError", 23, .nan)
+        },
         Change("no sketches", "expected the group 'sketches' in this file") { file, _ in
             H5Ldelete(file, "sketches", vernier_h5_default())
         },

@@ -6,14 +6,15 @@ import VernierCore
 
 @Suite struct MergingTests {
     @Test func mergingIsAdditionWhateverTheOrder() throws {
-        let whole = try SmallCalibration.counted(0..<6, signs: 3)
-        let parts = try [[0, 4], [1, 5], [2, 3]].map { try SmallCalibration.counted($0, signs: 3) }
+        let whole = try SmallCalibration.counted(0..<6, signs: 3, probed: 3)
+        let parts = try [[0, 4], [1, 5], [2, 3]].map { try SmallCalibration.counted($0, signs: 3, probed: 3) }
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let (a, b, c) = (parts[order[0]], parts[order[1]], parts[order[2]])
             for merged in [try a.merging(b).merging(c), try a.merging(b.merging(c))] {
                 #expect(merged.journal == whole.journal)
                 #expect(merged.counts == whole.counts)
                 #expect(merged.isComplete)
+                #expect(merged.responses == whole.responses && whole.responses.count == 3)
                 for statistic in Statistic.withRows {
                     #expect(merged.sums[statistic] == whole.sums[statistic], "\(statistic) bit for bit")
                     #expect(merged.rows(of: statistic) == whole.rows(of: statistic))
@@ -57,13 +58,15 @@ import VernierCore
         let other = try CalibrationStatistics(
             identity: SmallCalibration.identity(layers: 4, family: "var"),
             schedule: SmallCalibration.schedule([(1, 1), (2, 2)]),
-            settings: SmallCalibration.settings(signs: 8, seed: 2),
+            settings: SmallCalibration.settings(signs: 8, probed: 1, seed: 2),
             corpus: CorpusReference(digest: SmallCalibration.weightsDigest, promptCount: 7))
         let text = message { try one.merging(other) }
         for part in [
             "merging statistics: ", "expected family \"infinity\", found \"var\"", "expected 3 layers, found 4",
             "found 1x1 2x2;",
-            "expected signs 0, found 8", "expected seed \(UInt64.max), found 2", "of 6 prompts", "of 7. Merge",
+            "expected signs 0, found 8",
+            "expected sensitivity prompts 0, found 1", "expected seed \(UInt64.max), found 2", "of 6 prompts",
+            "of 7. Merge",
         ] {
             #expect(text.contains(part), "\(part) in \(text)")
         }

@@ -20,17 +20,19 @@ enum SmallCalibration {
             ropeGrid: ScaleSchedule.Grid(height: 8, width: 8))
     }
 
-    static func settings(topCounts: [Int] = [1, 4, 16], signs: Int = 0, seed: UInt64 = .max) throws
+    static func settings(topCounts: [Int] = [1, 4, 16], signs: Int = 0, probed: Int = 0, seed: UInt64 = .max)
+        throws
         -> CalibrationSettings
     {
         try CalibrationSettings(
-            topCounts: topCounts, signCount: signs, seed: seed, guidance: 3, temperature: 0.5, topP: 0.97, topK: 900,
+            topCounts: topCounts, signCount: signs, sensitivityPrompts: probed, seed: seed, guidance: 3,
+            temperature: 0.5, topP: 0.97, topK: 900,
             toolVersion: "0.1.0")
     }
 
-    static func empty(prompts: Int = 6, signs: Int = 0) throws -> CalibrationStatistics {
+    static func empty(prompts: Int = 6, signs: Int = 0, probed: Int = 0) throws -> CalibrationStatistics {
         try CalibrationStatistics(
-            identity: identity(), schedule: schedule(), settings: settings(signs: signs),
+            identity: identity(), schedule: schedule(), settings: settings(signs: signs, probed: probed),
             corpus: CorpusReference(digest: corpusDigest, promptCount: prompts))
     }
 
@@ -92,11 +94,23 @@ enum SmallCalibration {
         return sketches
     }
 
+    /// One prompt's layer responses: random numbers; nil for a prompt that is not to be probed.
+    static func responses(_ index: Int, _ statistics: CalibrationStatistics) -> LayerResponses? {
+        guard index < statistics.settings.sensitivityPrompts else { return nil }
+        var random = SplitMix64(seed: UInt64(truncatingIfNeeded: index) &+ 33)
+        var responses = LayerResponses(layout: statistics.layout)
+        for index in responses.divergence.indices where index % statistics.layout.scaleCount > 0 {
+            responses.divergence[index] = Double(random.float(in: 0...1))
+            responses.squaredError[index] = Double(random.float(in: 1...9))
+        }
+        return responses
+    }
+
     /// Statistics of the given prompts of a corpus, added in order.
-    static func counted(_ indices: some Sequence<Int>, of prompts: Int = 6, signs: Int = 0) throws
+    static func counted(_ indices: some Sequence<Int>, of prompts: Int = 6, signs: Int = 0, probed: Int = 0) throws
         -> CalibrationStatistics
     {
-        var statistics = try empty(prompts: prompts, signs: signs)
+        var statistics = try empty(prompts: prompts, signs: signs, probed: probed)
         for index in indices { try add(index, to: &statistics) }
         return statistics
     }
@@ -104,7 +118,7 @@ enum SmallCalibration {
     static func add(_ index: Int, to statistics: inout CalibrationStatistics) throws {
         try statistics.add(
             prompt(index, statistics.layout), corpusIndex: index, promptDigest: promptDigest(index),
-            sketches: sketches(index, statistics.layout))
+            sketches: sketches(index, statistics.layout), responses: responses(index, statistics))
     }
 }
 

@@ -36,7 +36,7 @@ import Testing
     @Test func namesTypesAndShapesAreAsDocumented() throws {
         let folder = TemporaryDirectory()
         let path = folder.file("s.h5")
-        let statistics = try SmallCalibration.counted(0..<5, signs: 3)
+        let statistics = try SmallCalibration.counted(0..<5, signs: 3, probed: 2)
         try StatisticsFile.write(statistics, to: path)
         let documented: [String: Raw] = [
             "format": Raw(type: "text", shape: []), "schemaVersion": Raw(type: "i64", shape: []),
@@ -47,6 +47,7 @@ import Testing
             "weightsDigest": Raw(type: "text", shape: []), "grids": Raw(type: "i64", shape: [4, 2]),
             "ropeGrid": Raw(type: "i64", shape: [2]), "historyTokens": Raw(type: "i64", shape: [4]),
             "topCounts": Raw(type: "i64", shape: [3]), "signCount": Raw(type: "i64", shape: []),
+            "sensitivityPrompts": Raw(type: "i64", shape: []),
             "seed": Raw(type: "u64", shape: []),
             "guidance": Raw(type: "f64", shape: []), "temperature": Raw(type: "f64", shape: []),
             "topP": Raw(type: "f64", shape: []), "topK": Raw(type: "i64", shape: []),
@@ -66,6 +67,8 @@ import Testing
             "sketches/attention": Raw(type: "f32", shape: [2, 3, 2, 11, 3]),
             "sketches/key": Raw(type: "f32", shape: [2, 3, 2, 11, 3]),
             "sketches/value": Raw(type: "f32", shape: [2, 3, 2, 7, 3]),
+            "responses/divergence": Raw(type: "f64", shape: [2, 3, 4]),
+            "responses/squaredError": Raw(type: "f64", shape: [2, 3, 4]),
             "rows/currentMass": Raw(type: "f64", shape: [5, 2, 3, 2, 4]),
             "rows/topMass": Raw(type: "f64", shape: [5, 2, 3, 2, 4, 3]),
             "rows/sourceMass": Raw(type: "f64", shape: [5, 2, 3, 2, 4, 4]),
@@ -96,7 +99,9 @@ import Testing
                 let dimensions = try session.readTextAttribute("dimensions", of: dataset)
                 #expect(dimensions.split(separator: " ").count == expected.shape.count, "\(name)")
             }
-            for (group, members) in [(".", 5), ("journal", 2), ("sums", 7), ("rows", 5), ("sketches", 3)] {
+            for (group, members) in [
+                (".", 6), ("journal", 2), ("sums", 7), ("rows", 5), ("sketches", 3), ("responses", 2),
+            ] {
                 var information = H5G_info_t()
                 #expect(H5Gget_info_by_name(file, group, &information, vernier_h5_default()) >= 0)
                 #expect(information.nlinks == UInt64(members), "\(group)")
@@ -128,13 +133,14 @@ import Testing
         }
     }
 
-    @Test func withoutSignsThereAreNoSketches() throws {
+    @Test func nothingIsWrittenOfWhatIsLeftOut() throws {
         let folder = TemporaryDirectory()
         let path = folder.file("s.h5")
         try StatisticsFile.write(SmallCalibration.counted(0..<2), to: path)
         try HDF5Session.run(fileName: "s.h5") { session in
             let file = try session.openFile(path)
             #expect(H5Lexists(file, "sketches", vernier_h5_default()) == 0)
+            #expect(H5Lexists(file, "responses", vernier_h5_default()) == 0)
             #expect(try session.readAttribute("signCount", of: file, as: Int.self) == 0)
         }
         #expect(try !StatisticsFile.read(path).hasSketches)
@@ -150,6 +156,7 @@ import Testing
             let access = try session.list(vernier_h5_file_access())
             let file = try session.keep(H5Fopen(path, vernier_h5_read_write(), access), .fileAccess, "open")
             H5Adelete(file, "signCount")
+            H5Adelete(file, "sensitivityPrompts")
             HostileFilesTests.setInteger(file, "schemaVersion", 1)
             try session.flush(file)
         }

@@ -11,7 +11,7 @@ import VernierCore
         let folder = TemporaryDirectory()
         try withEvery("prompts, signs", in: [(0, 0), (1, 0), (4, 0), (6, 0), (0, 3), (2, 3), (6, 16)]) {
             prompts, signs in
-            let statistics = try SmallCalibration.counted(0..<prompts, signs: signs)
+            let statistics = try SmallCalibration.counted(0..<prompts, signs: signs, probed: signs)
             let path = folder.file("\(prompts).h5")
             try StatisticsFile.write(statistics, to: path)
             let read = try StatisticsFile.read(path)
@@ -37,7 +37,7 @@ import VernierCore
         for sides in [[(1, 1)], [(3, 1), (1, 5)]] {
             var statistics = try CalibrationStatistics(
                 identity: SmallCalibration.identity(layers: 1), schedule: SmallCalibration.schedule(sides),
-                settings: SmallCalibration.settings(topCounts: [7], signs: 2),
+                settings: SmallCalibration.settings(topCounts: [7], signs: 2, probed: 1),
                 corpus: CorpusReference(digest: "", promptCount: 1))
             try SmallCalibration.add(0, to: &statistics)
             try StatisticsFile.write(statistics, to: folder.file("s.h5"))
@@ -48,10 +48,10 @@ import VernierCore
     @Test func aContinuedRunEqualsAnUninterruptedOne() throws {
         let folder = TemporaryDirectory()
         let path = folder.file("run.h5")
-        let whole = try SmallCalibration.counted(0..<6, signs: 4)
+        let whole = try SmallCalibration.counted(0..<6, signs: 4, probed: 2)
         try StatisticsFile.write(whole, to: folder.file("whole.h5"))
         try withEvery("interrupted after", in: 0...6) { prompts in
-            try StatisticsFile.write(SmallCalibration.counted(0..<prompts, signs: 4), to: path)
+            try StatisticsFile.write(SmallCalibration.counted(0..<prompts, signs: 4, probed: 2), to: path)
             var statistics = try StatisticsFile.read(path)
             for index in prompts..<6 { try SmallCalibration.add(index, to: &statistics) }
             try StatisticsFile.write(statistics, to: path)

@@ -45,13 +45,15 @@ public final class InfinityGenerator {
     ///
     /// Throws ``VernierError/Code/nonFinite`` if logits are not finite, ``VernierError/Code/mismatch`` if forced bits do
     /// not fit.
-    /// - Precondition: `text` has one entry a sequence and `seeds` one an image.
+    /// - Precondition: `text` has one entry a sequence and `seeds`, those of a disturbance too, one an image.
     public func generate(
         text: [TextRows], seeds: [UInt64], settings: SamplingSettings, hooks: GenerationHooks = GenerationHooks()
     ) throws -> Output {
         let shape = transformer.shape, geometry = cache.geometry
         precondition(
-            text.count == geometry.sequences && seeds.count == images, "one text a sequence, one seed an image")
+            text.count == geometry.sequences && seeds.count == images
+                && (hooks.disturbance.map { $0.seeds.count == images } ?? true),
+            "one text a sequence, one seed an image")
         try checkForced(hooks.forcedBits)
         var times = StageTimes(scaleCount: shape.schedule.scaleCount)
         let clock = ContinuousClock()
@@ -68,7 +70,8 @@ public final class InfinityGenerator {
             times.transformerSeconds[scale] = clock.seconds {
                 session.embed(scale: scale, input: input, conditioning: conditioning)
                 hooks.hiddenIn?(scale, session.hiddenState(scale: scale))
-                session.runBlocks(scale: scale, conditioning: conditioning, observer: hooks.attention)
+                session.runBlocks(
+                    scale: scale, conditioning: conditioning, observer: hooks.attention, disturbance: hooks.disturbance)
                 hooks.hiddenOut?(scale, session.hiddenState(scale: scale))
                 logits = session.headLogits(scale: scale, conditioning: conditioning)
             }

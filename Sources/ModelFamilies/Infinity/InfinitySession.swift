@@ -71,9 +71,12 @@ public final class InfinitySession {
     }
 
     /// Runs all blocks on the embedded map, filling and compacting the cache.
-    public func runBlocks(scale: Int, conditioning: InfinityConditioning, observer: (any AttentionObserver)? = nil) {
+    public func runBlocks(
+        scale: Int, conditioning: InfinityConditioning, observer: (any AttentionObserver)? = nil,
+        disturbance: AttentionDisturbance? = nil
+    ) {
         for layer in transformer.blocks.indices {
-            runBlock(layer, scale: scale, conditioning: conditioning, observer: observer)
+            runBlock(layer, scale: scale, conditioning: conditioning, observer: observer, disturbance: disturbance)
         }
     }
 
@@ -97,7 +100,8 @@ public final class InfinitySession {
     // MARK: - One block
 
     private func runBlock(
-        _ layer: Int, scale: Int, conditioning: InfinityConditioning, observer: (any AttentionObserver)?
+        _ layer: Int, scale: Int, conditioning: InfinityConditioning, observer: (any AttentionObserver)?,
+        disturbance: AttentionDisturbance?
     ) {
         let shape = transformer.shape, block = transformer.blocks[layer]
         let tokens = shape.schedule.tokenCount(scale), rows = cache.geometry.sequences * tokens
@@ -109,7 +113,17 @@ public final class InfinitySession {
             cache.attend(
                 scale: scale, layer: layer, queries: queries.pointer, keys: keys.pointer, values: values.pointer,
                 rawQueries: rawQueries.map { UnsafePointer($0.pointer) }, into: attended.pointer, observer: observer)
-            block.attentionProjection(attended.pointer, rows: rows, into: normed.pointer)
+            if let disturbance, disturbance.acts(layer: layer, scale: scale) {
+                let clean = qkv.pointer, c = shape.width  // free since its heads were split
+                block.attentionProjection(attended.pointer, rows: rows, into: clean)
+                disturbance.disturb(attended.pointer, scale: scale, geometry: cache.geometry)
+                block.attentionProjection(attended.pointer, rows: rows, into: normed.pointer)
+                disturbance.measure(
+                    clean: clean, disturbed: normed.pointer, gates: ada, gateStride: 6 * c, width: c, scale: scale,
+                    geometry: cache.geometry)
+            } else {
+                block.attentionProjection(attended.pointer, rows: rows, into: normed.pointer)
+            }
             addGated(ada, gammaAt: 0, tokens: tokens)
             crossAttend(block, layer: layer, tokens: tokens, conditioning: conditioning)
             modulatedNorm(ada, scaleAt: 3, shiftAt: 5, tokens: tokens)

@@ -28,6 +28,11 @@ struct Calibrate: ParsableCommand {
     var topCounts: String = "1,4,16,64"
     @Option(help: "Random signs of the sketches that pooling plans need; 0 leaves the sketches out.")
     var signs: Int = 32
+    @Option(
+        help:
+            "Measure how sensitive each layer is with the first N prompts, each drawn once more a layer; 0: not at all."
+    )
+    var sensitivityPrompts: Int = 2
     @Flag(help: "Go on where an interrupted run of the same settings was saved.")
     var resume = false
     @Flag(help: "Say what would be done, write nothing.")
@@ -40,6 +45,7 @@ struct Calibrate: ParsableCommand {
         try requireAtLeast(1, batch, option: "--batch")
         try requireAtLeast(1, saveEvery, option: "--save-every")
         try requireAtLeast(0, signs, option: "--signs")
+        try requireAtLeast(0, sensitivityPrompts, option: "--sensitivity-prompts")
         guard parsedTopCounts != nil else {
             throw ValidationError("--top-counts: expected whole numbers separated by commas, found '\(topCounts)'.")
         }
@@ -58,7 +64,8 @@ struct Calibrate: ParsableCommand {
             model: loaded,
             request: CalibrationRequest(
                 corpus: corpus, limit: limit, seed: seed, settings: sampling.settings(for: loaded),
-                topCounts: parsedTopCounts ?? [], signCount: signs, batchSize: batch, saveInterval: saveEvery,
+                topCounts: parsedTopCounts ?? [], signCount: signs,
+                sensitivityPrompts: sensitivityPrompts, batchSize: batch, saveInterval: saveEvery,
                 toolVersion: VernierVersion.current))
         let exists = FileManager.default.fileExists(atPath: out)
         if resume, exists { try calibrator.resume(from: try StatisticsFile.read(out), name: fileName(of: out)) }

@@ -1,5 +1,10 @@
-import Foundation
 import VernierCore
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
 
 /// How far a compressed cache moves the next-bit distributions when both runs are fed the teacher's bits: the mean over
 /// tokens and bits of `KL(teacher || compressed)` in nats.
