@@ -13,11 +13,20 @@ size_t vk_attention_scratch_count(long queries, long d, long history, long curre
   (void)queries;
   long total = history + current;
   return rounded((long)vk_packed_count(total, d)) + rounded((long)vk_packed_count(d, total)) + rounded((long)TILE * total) +
-         rounded(history) + rounded(2 * sign_count * d) + rounded(sign_count * history);
+         rounded(history) + rounded(d) + rounded(2 * sign_count * d) + rounded(sign_count * history);
+}
+
+// The float32 row of one key or value of either segment; a slot in a narrow format is read into `room` first.
+static const float *row_of(const vk_attention *a, const void *history, const float *current, long key, float *room) {
+  if (key >= a->history) return current + (key - a->history) * a->d;
+  const char *stored = (const char *)history + (size_t)key * vk_row_bytes(a->history_format, a->d);
+  if (a->history_format == VK_FLOAT32 && ((uintptr_t)stored & 3) == 0) return (const float *)stored;
+  vk_rows_decode(a->history_format, stored, 1, a->d, room);
+  return room;
 }
 
 // K rows of both segments as one set of panels of 32 keys: P[key / 32][d][key % 32].
-static void pack_keys(const vk_attention *a, float *panels) {
+static void pack_keys(const vk_attention *a, float *panels, float *room) {
   long total = a->history + a->current, d = a->d;
   for (long p = 0; p < panels_of(total); p++) {
     float *panel = panels + (size_t)p * VK_PANEL * d;
@@ -27,22 +36,21 @@ static void pack_keys(const vk_attention *a, float *panels) {
         for (long i = 0; i < d; i++) panel[i * VK_PANEL + j] = 0;
         continue;
       }
-      const float *row = key < a->history ? a->history_k + key * d : a->current_k + (key - a->history) * d;
+      const float *row = row_of(a, a->history_k, a->current_k, key, room);
       for (long i = 0; i < d; i++) panel[i * VK_PANEL + j] = row[i];
     }
   }
 }
 
 // V rows of both segments as panels of 32 output channels: P[channel / 32][key][channel % 32].
-static void pack_values(const vk_attention *a, float *panels) {
+static void pack_values(const vk_attention *a, float *panels, float *room) {
   long total = a->history + a->current, d = a->d;
-  for (long p = 0; p < panels_of(d); p++) {
-    float *panel = panels + (size_t)p * VK_PANEL * total;
-    long columns = d - p * VK_PANEL < VK_PANEL ? d - p * VK_PANEL : VK_PANEL;
-    for (long key = 0; key < total; key++) {
-      const float *row = (key < a->history ? a->history_v + key * d : a->current_v + (key - a->history) * d) + p * VK_PANEL;
-      float *to = panel + key * VK_PANEL;
-      memcpy(to, row, sizeof(float) * (size_t)columns);
+  for (long key = 0; key < total; key++) {
+    const float *row = row_of(a, a->history_v, a->current_v, key, room);
+    for (long p = 0; p < panels_of(d); p++) {
+      long columns = d - p * VK_PANEL < VK_PANEL ? d - p * VK_PANEL : VK_PANEL;
+      float *to = panels + ((size_t)p * (size_t)total + (size_t)key) * VK_PANEL;
+      memcpy(to, row + p * VK_PANEL, sizeof(float) * (size_t)columns);
       if (columns < VK_PANEL) memset(to + columns, 0, sizeof(float) * (size_t)(VK_PANEL - columns));
     }
   }
@@ -106,14 +114,14 @@ void vk_attention_run(const vk_attention *a, float *scratch) {
   long total = a->history + a->current, d = a->d;
   float *keys = scratch, *values = keys + rounded((long)vk_packed_count(total, d));
   float *scores = values + rounded((long)vk_packed_count(d, total)), *copy = scores + rounded((long)TILE * total);
-  float *query_sums = copy + rounded(a->history);
+  float *room = copy + rounded(a->history), *query_sums = room + rounded(d);
   int sketches = a->signs && a->history > 0;
   if (sketches) {
     memset(a->attention_sketch, 0, sizeof(float) * (size_t)(a->history * a->sign_count));
     memset(query_sums, 0, sizeof(float) * (size_t)(d * a->sign_count));
   }
-  pack_keys(a, keys);
-  pack_values(a, values);
+  pack_keys(a, keys, room);
+  pack_values(a, values, room);
   for (long first = 0; first < a->queries; first += TILE) {
     long rows = a->queries - first < TILE ? a->queries - first : TILE;
     vk_gemm(a->q + first * a->q_stride, a->q_stride, rows, d, keys, total, NULL, scores, total, 0, panels_of(total));

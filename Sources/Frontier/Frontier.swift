@@ -131,7 +131,7 @@ public struct Frontier {
     /// The variants of a method at a budget in the first storage format, and the formats to come.
     private struct Group {
         let tasks: [FrontierTask]
-        let laterStorages: [StorageFormat]
+        let laterStorages: [CellStorage]
     }
 
     private struct Candidate {
@@ -261,7 +261,7 @@ public struct Frontier {
             measurement = made
         }
         return try EvaluationRow(
-            name: Evaluator.baselineName, policy: "full", selection: "all", storage: StorageFormat.float32.name,
+            name: Evaluator.baselineName, policy: "full", selection: "all", storage: CellStorage.float32.name,
             keptShare: 1, predictedResidentBytes: measurement?.predictedResidentBytes ?? 0,
             measuredResidentBytes: measurement?.measuredResidentBytes, records: measurement?.records ?? [],
             bootstrapSeed: request.bootstrapSeed)

@@ -10,7 +10,7 @@ public struct FrontierGap: Sendable, Hashable {
     /// The budget.
     public let budget: BudgetRequest
     /// The storage format.
-    public let storage: StorageFormat
+    public let storage: CellStorage
     /// The refusal in the words of the compiler or the runtime.
     public let reason: String
 

@@ -57,7 +57,7 @@ public struct FrontierReport: Sendable {
     }
 
     /// The point of a method at a budget in a format.
-    func point(_ method: String, _ budget: BudgetRequest, _ storage: StorageFormat) -> FrontierPoint? {
+    func point(_ method: String, _ budget: BudgetRequest, _ storage: CellStorage) -> FrontierPoint? {
         points.first { $0.method == method && $0.budget == budget && $0.profile.storage == storage }
     }
 

@@ -10,7 +10,7 @@ public struct FrontierRequest: Sendable {
     /// The budgets in the order of the report.
     public var budgets: [BudgetRequest]
     /// The storage formats; a method's variants are compared in the first.
-    public var storages: [StorageFormat]
+    public var storages: [CellStorage]
     /// The held-out prompts; scenes are scored if `vocabulary` is given.
     public var prompts: [CorpusPrompt]
     /// SHA-256 of the prompts' file.
@@ -36,7 +36,7 @@ public struct FrontierRequest: Sendable {
 
     /// Gathers a request.
     public init(
-        methods: [FrontierMethod], budgets: [BudgetRequest], storages: [StorageFormat] = [.float32],
+        methods: [FrontierMethod], budgets: [BudgetRequest], storages: [CellStorage] = [.float32],
         prompts: [CorpusPrompt], corpusDigest: String, seeds: [UInt64] = [0, 1], settings: SamplingSettings? = nil,
         vocabulary: SceneVocabulary? = nil, batchSize: Int = 8, divergencePrompts: Int? = nil,
         comparedMethod: String? = nil, bootstrapSeed: UInt64 = 0, toolVersion: String,

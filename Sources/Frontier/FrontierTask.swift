@@ -8,7 +8,7 @@ struct FrontierTask: Sendable, Hashable {
     let method: FrontierMethod
     let variant: FrontierMethod.Variant
     let budget: BudgetRequest
-    let storage: StorageFormat
+    let storage: CellStorage
 
     /// What progress and errors call it, for example `snapkv 10 % float32 (window 4 x 4)`.
     var name: String {
@@ -16,7 +16,7 @@ struct FrontierTask: Sendable, Hashable {
     }
 
     /// The same in another storage format.
-    func stored(as storage: StorageFormat) -> FrontierTask {
+    func stored(as storage: CellStorage) -> FrontierTask {
         FrontierTask(method: method, variant: variant, budget: budget, storage: storage)
     }
 

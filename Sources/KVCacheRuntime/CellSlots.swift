@@ -7,6 +7,8 @@ struct CellSlots {
     /// D.
     let width: Int
     let format: RowFormat
+    /// Bytes of one row.
+    let rowBytes: Int
     let keys: UnsafeMutableRawPointer
     let values: UnsafeMutableRawPointer
     /// The lowest history position of each slot.
@@ -14,9 +16,6 @@ struct CellSlots {
     let biases: UnsafeMutablePointer<Float>
     /// Attention mass summed over the scales since each token entered; nil unless a rule accumulates it.
     let masses: UnsafeMutablePointer<Float>?
-
-    /// Bytes of one row.
-    var rowBytes: Int { format.byteCount(width: width) }
 
     /// The stored bytes of one key and of one value.
     func key(_ slot: Int) -> UnsafeMutableRawPointer { keys + slot * rowBytes }

@@ -26,6 +26,7 @@ public final class KVCache {
 
     private let boundaryStep: any BoundaryStep
     private let arena: SlotArena
+    private let formats: [RowFormat]  // [layer][cell]
     private var layout: CacheLayout
     private var nextScale = 0
     private var nextLayer = 0
@@ -38,61 +39,71 @@ public final class KVCache {
 
     /// Makes an empty cache.
     ///
-    /// Throws ``VernierError/Code/mismatch`` if `capacities` or a plan do not belong to the geometry, and
+    /// `storage` says in which format each cell's slots are kept; attention reads them in place.
+    /// Throws ``VernierError/Code/mismatch`` if `capacities`, `storage` or a plan do not belong to the geometry, and
     /// ``VernierError/Code/outOfMemory`` if the plan needs more bytes than an address can count.
     public init(
-        geometry: CacheGeometry, capacities: CellCapacities, retention: Retention, storage: StorageFormat = .float32
+        geometry: CacheGeometry, capacities: CellCapacities, retention: Retention, storage: CellStorage = .float32
     ) throws {
         self.geometry = geometry
         self.capacities = capacities
-        try Self.requireFit(capacities, geometry)
+        try Self.requireFit(capacities, storage, geometry)
         boundaryStep = try retention.boundaryStep(geometry: geometry, capacities: capacities)
         plan = ResidentPlan(
             capacities: capacities, schedule: geometry.schedule, storage: storage, headWidth: geometry.headWidth,
             branches: geometry.branches)
-        let (slots, overflow) = plan.residentSlots.multipliedReportingOverflow(by: geometry.images)
-        guard !overflow, slots < Int.max / (16 * geometry.headWidth) else {
-            throw VernierError(
-                .outOfMemory, at: "KV cache", problems: ["the plan needs \(plan.residentSlots) slots an image"],
-                remedy: "Generate fewer images at once, or compile a smaller budget.")
-        }
-        let slotBytes = storage.bytesPerSlot(headWidth: geometry.headWidth)
-        let capacity = CacheExtent(slots: slots, bytes: slots * slotBytes)
+        let capacity = try Self.capacity(plan, images: geometry.images)
         arena = SlotArena(capacity: capacity, withMass: boundaryStep.accumulatesMass)
         let cells = geometry.sequences * geometry.heads
+        formats = (0..<geometry.layers).flatMap { layer in
+            (0..<cells).map { cell in
+                storage[geometry.branch(ofSequence: cell / geometry.heads), layer, cell % geometry.heads].rowFormat
+            }
+        }
         layout = CacheLayout(
             capacity: capacity, cellsPerLayer: cells,
-            slotBytes: Array(repeating: slotBytes, count: geometry.layers * cells))
+            slotBytes: formats.map { 2 * $0.byteCount(width: geometry.headWidth) })
         newCounts.reserve(cells)
         newStarts.reserve(cells)
-        let full = ResidentPlan(
-            capacities: .full(schedule: geometry.schedule, layers: geometry.layers, heads: geometry.heads),
-            schedule: geometry.schedule, storage: storage, headWidth: geometry.headWidth, branches: geometry.branches)
+        let bookkeeping = SlotArena.bookkeepingBytesPerSlot(withMass: boundaryStep.accumulatesMass)
         ledger = CacheLedger(
             predictedResidentBytes: plan.residentBytes(batch: geometry.images),
             allocatedResidentBytes: arena.capacity.bytes, peakResidentBytes: 0,
-            fullCacheBytes: full.residentBytes(batch: geometry.images), transientBytes: 0,
-            bookkeepingBytes: slots * SlotArena.bookkeepingBytesPerSlot(withMass: boundaryStep.accumulatesMass),
-            keptSlots: [])
+            fullCacheBytes: plan.fullCacheBytes(batch: geometry.images), transientBytes: 0,
+            bookkeepingBytes: capacity.slots * bookkeeping, keptSlots: [])
         reset()
     }
 
     /// Makes an empty cache that keeps what `selector` chooses; see ``init(geometry:capacities:retention:storage:)``.
     public convenience init(
         geometry: CacheGeometry, capacities: CellCapacities, selector: any SlotSelector,
-        storage: StorageFormat = .float32
+        storage: CellStorage = .float32
     ) throws {
         try self.init(geometry: geometry, capacities: capacities, retention: .rule(selector), storage: storage)
     }
 
     /// Makes an empty cache that keeps the slots of `plan`; see ``init(geometry:capacities:retention:storage:)``.
     public convenience init(
-        geometry: CacheGeometry, plan: PoolingPlan, storage: StorageFormat = .float32
+        geometry: CacheGeometry, plan: PoolingPlan, storage: CellStorage = .float32
     ) throws {
         try self.init(geometry: geometry, capacities: plan.capacities, retention: .plan(plan), storage: storage)
     }
 
-    private static func requireFit(_ capacities: CellCapacities, _ geometry: CacheGeometry) throws {
+    /// What the arena must hold for all images together.
+    private static func capacity(_ plan: ResidentPlan, images: Int) throws -> CacheExtent {
+        let (bytes, tooManyBytes) = plan.residentBytes().multipliedReportingOverflow(by: images)
+        let (slots, tooManySlots) = plan.residentSlots.multipliedReportingOverflow(by: images)
+        guard !tooManyBytes, !tooManySlots, bytes < Int.max / 2, slots < Int.max / 16 else {
+            throw VernierError(
+                .outOfMemory, at: "KV cache", problems: ["the plan needs \(plan.residentBytes()) bytes an image"],
+                remedy: "Generate fewer images at once, or compile a smaller budget.")
+        }
+        return CacheExtent(slots: slots, bytes: bytes)
+    }
+
+    private static func requireFit(
+        _ capacities: CellCapacities, _ storage: CellStorage, _ geometry: CacheGeometry
+    ) throws {
         var problems: [String] = []
         for (word, expected, found) in [
             ("scales", geometry.schedule.scaleCount, capacities.scaleCount),
@@ -104,10 +115,11 @@ public final class KVCache {
             problems.append(
                 "expected capacities for 1 or \(geometry.branches) branches, found \(capacities.branchCount)")
         }
+        problems += storage.problems(branches: geometry.branches, layers: geometry.layers, heads: geometry.heads)
         guard problems.isEmpty else {
             throw VernierError(
-                .mismatch, at: "KV cache", problems: problems, remedy: "Take the capacities of a profile of this model."
-            )
+                .mismatch, at: "KV cache", problems: problems,
+                remedy: "Take capacities and storage of a profile of this model.")
         }
     }
 
@@ -198,8 +210,10 @@ public final class KVCache {
     private func slots(layer: Int, cell: Int) -> CellSlots {
         arena.cell(
             at: layout.start(layer: layer, cell: cell), count: layout.count(layer: layer, cell: cell),
-            format: .float32, width: geometry.headWidth)
+            format: format(layer: layer, cell: cell), width: geometry.headWidth)
     }
+
+    private func format(layer: Int, cell: Int) -> RowFormat { formats[layer * layout.cellsPerLayer + cell] }
 
     private func beginScale() {
         let move = layout.packRight()
@@ -235,8 +249,9 @@ public final class KVCache {
         var attention = Attention(
             queries: map.queries + offset, queryStride: map.width, queryCount: map.tokens, headWidth: map.width,
             output: output, outputStride: outputStride)
-        attention.historyKeys = UnsafePointer(slots.keys.assumingMemoryBound(to: Float.self))
-        attention.historyValues = UnsafePointer(slots.values.assumingMemoryBound(to: Float.self))
+        attention.historyKeys = UnsafeRawPointer(slots.keys)
+        attention.historyValues = UnsafeRawPointer(slots.values)
+        attention.historyFormat = slots.format
         attention.historyBias = UnsafePointer(slots.biases)
         attention.historyCount = slots.count
         attention.currentKeys = map.keys + offset
@@ -292,20 +307,20 @@ public final class KVCache {
         let source = moves ? aside : arena, shift = moves ? oldStart : CacheExtent()
         let firstPosition = Int32(geometry.schedule.historyTokens(map.scale))
         Parallel.forEach(parts: cells) { cell in
-            let offset = map.offset(cell: cell)
+            let offset = map.offset(cell: cell), format = self.format(layer: layer, cell: cell)
             boundaryStep.carryOut(
                 CellBoundary(
                     scale: map.scale, sequence: cell / heads, branch: geometry.branch(ofSequence: cell / heads),
                     layer: layer, head: cell % heads, schedule: geometry.schedule,
                     old: source.cell(
                         at: layout.start(layer: layer, cell: cell) - shift,
-                        count: layout.count(layer: layer, cell: cell), format: .float32, width: map.width),
+                        count: layout.count(layer: layer, cell: cell), format: format, width: map.width),
                     tokens: map.tokens, firstPosition: firstPosition, queries: map.queries + offset,
                     keys: map.keys + offset, values: map.values + offset,
                     rawQueries: map.rawQueries.map { $0 + offset },
                     mass: boundaryStep.wantsMass ? meter.mass(cell: cell) : nil,
                     new: arena.cell(
-                        at: newStarts.pointer[cell], count: newCounts.pointer[cell], format: .float32, width: map.width),
+                        at: newStarts.pointer[cell], count: newCounts.pointer[cell], format: format, width: map.width),
                     scratch: ScratchPieces(block: scratch.pointer)))
         }
         layout.settle(layer: layer, counts: newCounts.pointer, starts: newStarts.pointer)

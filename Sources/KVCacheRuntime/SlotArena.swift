@@ -36,10 +36,10 @@ final class SlotArena {
 
     /// The `count` slots of a cell that begins at `start`.
     func cell(at start: CacheExtent, count: Int, format: RowFormat, width: Int) -> CellSlots {
-        let keys = bytes + start.bytes
+        let keys = bytes + start.bytes, rowBytes = format.byteCount(width: width)
         return CellSlots(
-            count: count, width: width, format: format, keys: keys,
-            values: keys + count * format.byteCount(width: width), positions: positions + start.slots,
+            count: count, width: width, format: format, rowBytes: rowBytes, keys: keys,
+            values: keys + count * rowBytes, positions: positions + start.slots,
             biases: biases + start.slots, masses: masses.map { $0 + start.slots })
     }
 

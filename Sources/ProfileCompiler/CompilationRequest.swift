@@ -8,15 +8,15 @@ public struct CompilationRequest: Sendable, Hashable {
     public var budget: BudgetRequest
     /// Which tokens a cell keeps.
     public var selection: SelectionRule
-    /// How they are stored.
-    public var storage: StorageFormat
+    /// How each cell stores them.
+    public var storage: CellStorage
     /// The version of Vernier that compiles, for the provenance.
     public var toolVersion: String
 
     /// Makes a request.
     public init(
         policy: PolicyDescription, budget: BudgetRequest, selection: SelectionRule = .attentionMass(),
-        storage: StorageFormat = .float32, toolVersion: String
+        storage: CellStorage = .float32, toolVersion: String
     ) {
         self.policy = policy
         self.budget = budget

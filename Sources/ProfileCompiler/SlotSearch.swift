@@ -55,8 +55,8 @@ struct SlotSearch {
         let full = try allocate(fullSlots)
         let fullPlan = plan(full)
         if fullPlan.residentBytes() <= bytes { return full }
-        let most = min(bytes / (fullPlan.bytesPerSlot * fullPlan.branches), fullSlots - 1)
-        var leastBytes = fullPlan.bytesPerSlot * fullPlan.branches
+        let most = min(bytes / (fullPlan.leastBytesPerSlot * fullPlan.branches), fullSlots - 1)
+        var leastBytes = fullPlan.leastBytesPerSlot * fullPlan.branches
         guard most > 0 else { throw tooFewBytes(bytes, leastBytes, fullPlan.residentBytes()) }
         for block in stride(from: most / cells, through: 0, by: -1) {
             let first = max(block * cells, 1)

@@ -6,12 +6,13 @@ extension Profile {
 
     /// Everything that is wrong with this profile, as readable sentences; empty if it is sound.
     ///
-    /// Checked are: the capacity table fits model and schedule; `0 <= capacity(k) <= min(H_k, capacity(k-1) + n_{k-1})`
+    /// Checked are: the tables of capacities and storage formats fit model and schedule; `0 <= capacity(k) <= min(H_k, capacity(k-1) + n_{k-1})`
     /// with 0 at scale 0; the realised budget is what the capacities come to, predicted bytes and their formula
     /// included; the realised budget stays within the requested one; roles fit; requirements are known; digests are
     /// digests; evidence is the profile's own.
     public func checkInvariants() -> [String] {
-        var problems = Self.shapeProblems(model: model, schedule: schedule, capacities: capacities)
+        var problems = Self.shapeProblems(
+            model: model, schedule: schedule, capacities: capacities, storage: storage)
         let unknown = requires.filter { !Self.knownRequirements.contains($0) }
         if !unknown.isEmpty {
             problems.append("requires unknown features: \(unknown.map(JSONValue.quoted).joined(separator: ", "))")
@@ -30,11 +31,11 @@ extension Profile {
         return problems + budgetProblems + evidenceProblems
     }
 
-    /// What keeps a table from being one for the model and the schedule.
+    /// What keeps the tables from being ones for the model and the schedule.
     static func shapeProblems(
-        model: ModelIdentity, schedule: ScaleSchedule, capacities: CellCapacities
+        model: ModelIdentity, schedule: ScaleSchedule, capacities: CellCapacities, storage: CellStorage
     ) -> [String] {
-        var problems: [String] = []
+        var problems = storage.problems(branches: model.branches, layers: model.layers, heads: model.heads)
         if capacities.branchCount != 1 && capacities.branchCount != model.branches {
             problems.append(
                 "expected capacities for 1 or \(model.branches) branches, found \(capacities.branchCount)")

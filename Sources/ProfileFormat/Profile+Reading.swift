@@ -35,13 +35,7 @@ extension Profile {
         ])
         let model = try ModelIdentity(reading: root.member("model"))
         let schedule = try ScaleSchedule(reading: root.member("schedule"))
-        let storageName = try root.member("storage")
-        guard let storage = StorageFormat(name: try storageName.string()) else {
-            throw VernierError(
-                .unsupportedVersion, at: storageName.place,
-                expected: "one of \(StorageFormat.knownNames.joined(separator: ", "))",
-                found: storageName.value.summary, remedy: Self.remedy)
-        }
+        let storage = try CellStorage(reading: root.member("storage"), model: model, remedy: Self.remedy)
         let budget = try root.member("budget")
         try budget.requireOnly(keys: ["realised", "requested"])
         let capacities = try Self.capacities(root.member("capacities"), model: model, schedule: schedule)

@@ -20,7 +20,7 @@ extension Profile {
             "roles": .array(roles.map { .string(String($0.map(\.letter))) }),
             "schedule": schedule.jsonValue,
             "selection": selection.jsonValue,
-            "storage": .string(storage.name),
+            "storage": storage.jsonValue,
             "version": .integer(Int64(Self.version)),
         ]
         guard case .object(var object) = members else { return members }

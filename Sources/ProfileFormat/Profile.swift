@@ -22,8 +22,8 @@ public struct Profile: Sendable, Hashable {
     public let policy: PolicyDescription
     /// Which tokens a cell keeps.
     public let selection: SelectionRule
-    /// How kept keys and values are stored.
-    public let storage: StorageFormat
+    /// How every cell's kept keys and values are stored.
+    public let storage: CellStorage
     /// The budget that was asked for.
     public let requestedBudget: BudgetRequest
     /// The budget that the capacities come to.
@@ -46,10 +46,11 @@ public struct Profile: Sendable, Hashable {
     /// Throws ``VernierError/Code/invalidArgument`` with everything that ``checkInvariants()`` finds.
     public init(
         model: ModelIdentity, schedule: ScaleSchedule, policy: PolicyDescription, selection: SelectionRule,
-        storage: StorageFormat, requestedBudget: BudgetRequest, capacities: CellCapacities,
+        storage: CellStorage, requestedBudget: BudgetRequest, capacities: CellCapacities,
         plan boundaries: PoolingPlan? = nil, roles: [[LayerRole]] = [], provenance: Provenance, requires: [String] = []
     ) throws {
-        var problems = Self.shapeProblems(model: model, schedule: schedule, capacities: capacities)
+        var problems = Self.shapeProblems(
+            model: model, schedule: schedule, capacities: capacities, storage: storage)
         // Before the ledger, which may count on capacities that fit the schedule.
         if problems.isEmpty { problems = Self.capacityProblems(schedule: schedule, capacities: capacities) }
         guard problems.isEmpty else { throw VernierError(.invalidArgument, at: "profile", problems: problems) }
@@ -70,7 +71,7 @@ public struct Profile: Sendable, Hashable {
     /// Puts the parts together as they are; the caller checks the invariants.
     init(
         unchecked requires: [String], model: ModelIdentity, schedule: ScaleSchedule, policy: PolicyDescription,
-        selection: SelectionRule, storage: StorageFormat, requestedBudget: BudgetRequest,
+        selection: SelectionRule, storage: CellStorage, requestedBudget: BudgetRequest,
         realisedBudget: RealisedBudget, capacities: CellCapacities, plan: PoolingPlan?, roles: [[LayerRole]],
         residentFormula: String, provenance: Provenance
     ) {

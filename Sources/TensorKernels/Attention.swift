@@ -11,9 +11,11 @@ public struct Attention {
     public var queryStride: Int
     public var queryCount: Int
     public var headWidth: Int
-    /// Keys and values `[S, D]` of the retained history, and the fixed logit bias `[S]` of each slot, if any.
-    public var historyKeys: UnsafePointer<Float>?
-    public var historyValues: UnsafePointer<Float>?
+    /// S rows of keys and of values of the retained history, stored in ``historyFormat`` and read in place, and the fixed
+    /// logit bias `[S]` of each slot, if any.
+    public var historyKeys: UnsafeRawPointer?
+    public var historyValues: UnsafeRawPointer?
+    public var historyFormat = RowFormat.float32
     public var historyBias: UnsafePointer<Float>?
     public var historyCount = 0
     /// Keys and values `[N, D]` of the current map.
@@ -86,6 +88,7 @@ public struct Attention {
         arguments.d = headWidth
         arguments.history_k = historyKeys
         arguments.history_v = historyValues
+        arguments.history_format = historyFormat.kernelCode
         arguments.history_bias = historyBias
         arguments.history = historyCount
         arguments.current_k = currentKeys

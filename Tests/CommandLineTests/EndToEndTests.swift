@@ -81,6 +81,16 @@ import VernierCore
         #expect(small.full == plain.full && small.peak == small.predicted && small.predicted < small.full)
         let profile = try Profile(contentsOf: path("p.json"))
         #expect(small.predicted == profile.residentBytes)
+        // The whole history in narrow formats, 16 channels: key and value of 2, 1 and 1/2 bytes a channel, and scales.
+        for (name, bytesPerSlot) in [("bfloat16", 64), ("int8", 40), ("int4", 20)] {
+            let file = results.file("\(name).json")
+            try Tool.succeed(["compile", path("s.h5"), "--keep", "100%", "--storage", name, "--out", file])
+            let narrow = try report("\(name)-report.json", ["--profile", file])
+            #expect(narrow.predicted == 8 * 14 * bytesPerSlot && narrow.peak == narrow.predicted, "\(name)")
+            #expect(narrow.full == narrow.predicted, "in the profile's own format")
+            #expect(try Tool.succeed(["show", file]).contains(name))
+            try Tool.succeed(["verify", file, "--model", model, "--statistics", path("s.h5")])
+        }
         // [branch][scale][layer][head] as the profile has it.
         for (branch, scales) in try small.kept.elements(count: 2).enumerated() {
             for (scale, layers) in try scales.elements(count: 4).enumerated() {

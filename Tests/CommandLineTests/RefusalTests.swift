@@ -72,6 +72,10 @@ import Testing
         Refusal("eval --model {model} --prompts {bad.jsonl} --profile {p.json} --out {out}/r", 1, "bad.jsonl, line 2"),
         Refusal(
             "generate --model {model} --prompts {out}/none.jsonl --out {out}/d", 1, "none.jsonl: cannot open the file"),
+        // Storage formats.
+        Refusal(
+            compile + " --keep 10% --storage int3", 1,
+            "--storage: expected one of float32, bfloat16, int8, int4, found \"int3\""),
         // Budgets.
         Refusal(compile + " --keep 0%", 1, "budget \"0%\": expected a share above 0 %"),
         Refusal(compile + " --keep 101%", 1, "budget \"101%\": expected a share above 0 % and at most 100 %"),

@@ -30,7 +30,7 @@ import VernierCore
             from: "\"requires\": []", to: "\"requires\": null",
             message: "p.json: requires: expected an array, found null"),
         Change(
-            from: "\"storage\": \"float32\"", to: "\"storage\": \"int4\"",
+            from: "\"storage\": \"float32\"", to: "\"storage\": \"int3\"",
             message: "p.json: storage: expected one of float32", code: .unsupportedVersion),
         Change(
             from: "\"attention-mass\"", to: "\"telepathy\"", message: "p.json: selection.name: expected one of",

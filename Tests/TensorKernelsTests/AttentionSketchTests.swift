@@ -24,8 +24,8 @@ import Testing
         var attention = Attention(
             queries: buffers[0].pointer, queryStride: stride, queryCount: queries, headWidth: d,
             output: out.pointer, outputStride: d)
-        attention.historyKeys = UnsafePointer(buffers[1].pointer)
-        attention.historyValues = UnsafePointer(buffers[1].pointer)
+        attention.historyKeys = UnsafeRawPointer(buffers[1].pointer)
+        attention.historyValues = UnsafeRawPointer(buffers[1].pointer)
         attention.historyCount = h
         attention.currentKeys = UnsafePointer(buffers[2].pointer)
         attention.currentValues = UnsafePointer(buffers[2].pointer)

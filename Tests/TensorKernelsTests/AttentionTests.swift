@@ -85,8 +85,8 @@ import Darwin
                                 var attention = Attention(
                                     queries: q.baseAddress!, queryStride: x.d, queryCount: x.queries, headWidth: x.d,
                                     output: out.pointer, outputStride: x.d)
-                                attention.historyKeys = hk.baseAddress
-                                attention.historyValues = hv.baseAddress
+                                attention.historyKeys = UnsafeRawPointer(hk.baseAddress)
+                                attention.historyValues = UnsafeRawPointer(hv.baseAddress)
                                 attention.historyCount = x.history
                                 attention.historyBias = withBias ? bias.baseAddress : nil
                                 attention.currentKeys = ck.baseAddress

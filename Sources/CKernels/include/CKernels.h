@@ -60,12 +60,21 @@ int vk_all_finite(const float *x, long count);
 // stride ldx, signs [rows, sign_count] of +1 and -1, sums [count, sign_count].
 void vk_add_signed(const float *x, long ldx, long rows, long count, const float *signs, long sign_count, float *sums);
 
+// ---- Stored rows -----------------------------------------------------------------------------------------------
+// How a row of D values is stored: float32; bfloat16; int8: a float32 scale and D codes; int4: for each 32 channels a
+// bfloat16 scale and 16 bytes of codes (storage.c). Rows follow each other without padding and need no alignment.
+enum { VK_FLOAT32 = 0, VK_BFLOAT16 = 1, VK_INT8 = 2, VK_INT4 = 3 };
+size_t vk_row_bytes(int format, long d);
+void vk_rows_encode(int format, const float *rows, long count, long d, void *bytes);
+void vk_rows_decode(int format, const void *bytes, long count, long d, float *rows);
+
 // ---- Attention -------------------------------------------------------------------------------------------------
 // One head of one sequence: softmax(q K^T + bias) V over two segments, history slots then the current map.
 typedef struct {
   const float *q;                   // row r at q + r * q_stride, already scaled
   long q_stride, queries, d;
-  const float *history_k, *history_v;  // [history, D]
+  const void *history_k, *history_v;  // [history] rows of D in history_format
+  int history_format;
   const float *history_bias;        // [history] logit bias of each slot, or NULL
   long history;
   const float *current_k, *current_v;  // [current, D]

@@ -221,8 +221,8 @@ public final class InfinitySession {
                         queries: self.queries.pointer + sequence * tokens * c + head * d, queryStride: c,
                         queryCount: tokens, headWidth: d,
                         output: self.attended.pointer + sequence * tokens * c + head * d, outputStride: c)
-                    attention.historyKeys = k.baseAddress.map { $0 + offset }
-                    attention.historyValues = v.baseAddress.map { $0 + offset }
+                    attention.historyKeys = k.baseAddress.map { UnsafeRawPointer($0 + offset) }
+                    attention.historyValues = v.baseAddress.map { UnsafeRawPointer($0 + offset) }
                     attention.historyCount = count
                     attention.run(scratch: self.scratch.pointer)
                 }

@@ -27,6 +27,8 @@ struct Compile: ParsableCommand {
     var policy: String = "scalekv"
     @Option(help: "Selection rule: \(SelectionRule.knownNames.joined(separator: ", ")).")
     var selection: String = "attention-mass"
+    @Option(help: "Storage format of kept keys and values: \(StorageFormat.knownNames.joined(separator: ", ")).")
+    var storage: String = StorageFormat.float32.name
     @Option(help: "Drafters N_d (scalekv, scalekv-linear): layer-scale pairs with the lowest selectivity.")
     var drafters: Int?
     @Option(help: "Attention selectivity index (scalekv, scalekv-linear): raw or normalised.")
@@ -52,7 +54,7 @@ struct Compile: ParsableCommand {
         let request = CompilationRequest(
             policy: PolicyDescription(name: policy, parameters: try Parameters.parse(pairs)), budget: try budget(),
             selection: try SelectionRule(name: selection, parameters: try Parameters.parse(selectionParameters)),
-            toolVersion: VernierVersion.current)
+            storage: try cellStorage(), toolVersion: VernierVersion.current)
         let profile = try compile(statistics: try StatisticsFile.read(statistics), request: request)
         try profile.write(to: out)
         if explain { print(profile.explain()) }
@@ -61,6 +63,16 @@ struct Compile: ParsableCommand {
             "\(profile.policy.name) + \(profile.selection.name): \(budget.lastScaleSlots) slots, "
                 + "\(Self.percent(budget.keptShare)) of \(budget.fullHistoryTokens) tokens, \(budget.residentBytes) bytes -> \(out)"
         )
+    }
+
+    private func cellStorage() throws -> CellStorage {
+        guard let format = CellStorage(name: storage) else {
+            throw VernierError(
+                .invalidArgument, at: "--storage",
+                expected: "one of \(StorageFormat.knownNames.joined(separator: ", "))",
+                found: JSONValue.quoted(storage))
+        }
+        return format
     }
 
     private func budget() throws -> BudgetRequest {

@@ -87,9 +87,9 @@ struct FrontierCommand: ParsableCommand {
         print(try report.markdown())
     }
 
-    private func storages() throws -> [StorageFormat] {
+    private func storages() throws -> [CellStorage] {
         try Self.list(storage).map { name in
-            guard let format = StorageFormat(name: name) else {
+            guard let format = CellStorage(name: name) else {
                 throw ValidationError(
                     "--storage: expected some of \(StorageFormat.knownNames.joined(separator: ", ")), found '\(name)'.")
             }
