@@ -33,7 +33,9 @@ public enum SelectorRegistry {
                     .invalidArgument, at: place, expected: "a full-cache run before the rule 'oracle'", found: "none",
                     remedy: "Generate through an ImageGenerator, which runs it.")
             }
-            return OracleRule(tape: tape, valueNorm: parameters.bool("valueNorm") ?? true)
+            return OracleRule(
+                tape: tape, horizon: parameters.integer("horizon") ?? 1, valueNorm: parameters.bool("valueNorm") ?? true
+            )
         case ScaleKVCompatRule.name:
             return ScaleKVCompatRule(
                 window: window, pooling: pooling(parameters) ?? .max(reach: 2),

@@ -66,7 +66,7 @@ extension SelectionRule {
             ]
         ),
         ("observation-window", pooling("none") + [("side", .integer(1...64), 4)]),
-        ("oracle", [("valueNorm", .flag, true)]),
+        ("oracle", [("horizon", .integer(1...64), 1), ("valueNorm", .flag, true)]),
         ("pooling-plan", []),
         ("position-plan", [("summary", .flag, false)]),
         ("random", [("seed", .integer(0...Int.max), 0)]),

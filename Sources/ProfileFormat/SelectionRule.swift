@@ -59,7 +59,7 @@ public struct SelectionRule: Sendable, Hashable, CustomStringConvertible {
     /// The rule that keeps whole source scales, as the policy `heatkv` decides.
     public static let scaleBlocks = SelectionRule(known: "scale-blocks", [:])
     /// The attention that the next scale really pays: a ceiling, which takes a full-cache run first.
-    public static let oracle = SelectionRule(known: "oracle", ["valueNorm": true])
+    public static let oracle = SelectionRule(known: "oracle", ["horizon": 1, "valueNorm": true])
 
     private init(known name: String, _ parameters: Parameters) {
         self.name = name

@@ -109,6 +109,20 @@ import Testing
         #expect(NeighbourPooling(name: "max", reach: 2) == .max(reach: 2))
     }
 
+    /// Records what scale 2 paid to its 5 history positions.
+    private func tapeNextScale(_ tape: AttentionTape, mass: [Double], queryCount: Int) {
+        mass.withUnsafeBufferPointer { mass in
+            [Float(0)].withUnsafeBufferPointer { values in
+                guard let base = values.baseAddress else { return }
+                tape.observe(
+                    AttentionRecord(
+                        sequence: 1, layer: 0, head: 0, scale: 2, queryCount: queryCount, historyCount: 5,
+                        columnMass: mass, topMass: UnsafeBufferPointer(start: nil, count: 0), entropy: 0,
+                        currentValues: base, probabilities: nil, attentionSketch: nil, keySketch: nil))
+            }
+        }
+    }
+
     /// The oracle reads its tape, and nothing else.
     @Test func oracleKeepsWhatTheNextScaleLooksAt() throws {
         let tape = AttentionTape()
@@ -132,6 +146,15 @@ import Testing
         candidates.norms = (0..<14).map { $0 == 8 ? 1 : $0 == 11 ? 9 : 2 }
         #expect(candidates.kept(OracleRule(tape: tape, valueNorm: false), 2) == [3, 8])
         #expect(candidates.kept(OracleRule(tape: tape), 2) == [3, 11])
+        // Two scales ahead, each by its mean query: here there is one, and what lies beyond does not matter.
+        #expect(candidates.kept(OracleRule(tape: tape, horizon: 64, valueNorm: false), 2) == [3, 8])
+        candidates.scale = 1
+        (candidates.historyCount, candidates.count) = (1, 5)
+        tapeNextScale(tape, mass: [0, 9, 0, 8, 0], queryCount: 9)
+        // Scale 2: 1, 8/9 for positions 1 and 3; scale 3: 5/16 for position 3, 1/16 for the others.
+        #expect(candidates.kept(OracleRule(tape: tape, valueNorm: false), 1) == [1])
+        #expect(candidates.kept(OracleRule(tape: tape, horizon: 2, valueNorm: false), 1) == [3])
+        candidates = try HandmadeCandidates()
         tape.erase()
         #expect(candidates.kept(OracleRule(tape: tape), 2) == [0, 1], "without a tape all are alike")
     }
