@@ -43,6 +43,6 @@ public struct FrontierFolder: Sendable, Hashable {
     /// `pooling-plan-10pc-int8`: letters, digits, points and hyphens only.
     static func profileName(_ point: FrontierPoint) -> String {
         let budget = point.budget.shortLabel.replacing(" %", with: "pc").replacing(" ", with: "")
-        return "\(point.method)-\(budget)-\(point.profile.storage.name)"
+        return "\(point.method)-\(budget)-\(point.storage.name)"
     }
 }

@@ -22,6 +22,9 @@ public enum FrontierMethods {
                         ["sinkScales": .integer(Int64(scales))])
                 }),
             FrontierMethod(
+                "h2o", "The heaviest hitters so far and the newest tokens (arXiv 2306.14048).",
+                [.init(policy: "uniform", selection: "h2o")]),
+            FrontierMethod(
                 "attention-mass", "What all queries of the last scale attended to.",
                 [.init(policy: "uniform", selection: "attention-mass")]),
             FrontierMethod(
@@ -29,10 +32,22 @@ public enum FrontierMethods {
                 [.init(policy: "uniform", selection: "attention-mass", ["valueNorm": true])]),
             FrontierMethod(
                 "snapkv", "What an observation window attended to (arXiv 2404.14469), at the best window.",
-                [2, 3, 4].map { window(policy: "uniform", side: $0) }),
+                windows(policy: "uniform")),
             FrontierMethod(
-                "pyramidkv", "The same, layers sharing linearly (arXiv 2406.02069).",
-                [2, 4].map { window(policy: "pyramid", side: $0) }),
+                "pyramidkv", "The same, layers sharing linearly (arXiv 2406.02069).", windows(policy: "pyramid")),
+            FrontierMethod(
+                "ada-kv", "The same, heads sharing by what they attend to (Ada-KV, arXiv 2407.11550; HeadKV).",
+                windows(policy: "head-adaptive")),
+            FrontierMethod(
+                "cake", "Layers share by entropy and variance (arXiv 2503.12491), at the best window.",
+                [16, 4].map { window in
+                    .init(
+                        "last \(window) tokens", policy: "cake", selection: "cake",
+                        ["window": .integer(Int64(window))])
+                }),
+            FrontierMethod(
+                "hack", "Structural and contextual heads, each with a rule of its own (arXiv 2504.09261).",
+                [.init(policy: "hack", selection: "hack")]),
             FrontierMethod(
                 "scalekv-paper",
                 "ScaleKV as printed (arXiv 2505.19602, Eq. 2-5), at the best drafters, form of the index and window.",
@@ -48,24 +63,57 @@ public enum FrontierMethods {
                     }
                 }),
             FrontierMethod(
-                "scalekv-released", "ScaleKV's released budgets with its observation window, at the best window.",
-                [4, 2].map { window(policy: "scalekv", side: $0) }),
+                "scalekv-released", "ScaleKV as its code is (StargazerX0/ScaleKV), at the best window.",
+                [16, 4].map { window in
+                    .init(
+                        "window of \(window)", policy: "scalekv", selection: "scalekv-compat",
+                        ["window": .integer(Int64(window))])
+                }),
             FrontierMethod(
                 "scalekv-mass", "ScaleKV's released budgets, scored by all queries.",
                 [.init(policy: "scalekv", selection: "attention-mass")]),
             FrontierMethod(
+                "heatkv", "Heads drop whole source scales (arXiv 2605.14877), at the best number of sink scales.",
+                [1, 2, 3].map { scales in
+                    .init(
+                        "\(scales) sink scale\(scales == 1 ? "" : "s")", policy: "heatkv",
+                        ["sinkScales": .integer(Int64(scales))], selection: "scale-blocks")
+                }),
+            FrontierMethod(
+                "attention-matching", "The most attended keys with fitted biases and values (arXiv 2602.16284).",
+                [.init(policy: "uniform", selection: "attention-matching")]),
+            FrontierMethod(
+                "oracle", "What the next scale of this very picture attends to: a ceiling of eviction, not a method.",
+                [.init(policy: "uniform", selection: "oracle")]),
+            FrontierMethod(
+                "spatial", "Blocks of neighbouring positions pooled, by geometry alone.",
+                [.init(policy: "uniform", selection: "spatial")]),
+            FrontierMethod(
                 "position-plan", "A retained set fixed by calibration, every cell alike.",
                 [.init(policy: "uniform", selection: "position-plan")]),
             FrontierMethod(
-                "pooling-plan", "Slots fixed by calibration, one budget over all cells.",
+                "position-plan-summary", "The same with a slot for all that is evicted.",
+                [.init(policy: "uniform", selection: "position-plan", ["summary": true])]),
+            FrontierMethod(
+                "pooling-plan-uniform", "Slots pooled by measured cost, every cell alike.",
+                [.init(policy: "uniform", selection: "pooling-plan")]),
+            FrontierMethod(
+                "pooling-plan", "Slots pooled by measured cost, one budget over all cells.",
                 [.init(policy: "rate-distortion", selection: "pooling-plan")]),
         ]
     }
 
-    private static func window(policy: String, side: Int) -> FrontierMethod.Variant {
-        .init(
-            "window \(side) x \(side)", policy: policy, selection: "observation-window", ["side": .integer(Int64(side))]
-        )
+    /// SnapKV's own windows, the last tokens of a map, and ScaleKV's, a grid over the map.
+    private static func windows(policy: String) -> [FrontierMethod.Variant] {
+        [16, 4].map { window in
+            .init(
+                "last \(window) tokens", policy: policy, selection: "snapkv", ["window": .integer(Int64(window))])
+        }
+            + [4, 2].map { side in
+                .init(
+                    "window \(side) x \(side)", policy: policy, selection: "observation-window",
+                    ["side": .integer(Int64(side))])
+            }
     }
 
     /// The methods of the given names in the order of the table; all of them without names.

@@ -12,6 +12,8 @@ public struct FrontierPoint: Sendable {
     public let variantCount: Int
     /// The budget that was asked for.
     public let budget: BudgetRequest
+    /// The storage format that was asked for; a policy may decide otherwise cell by cell.
+    public let storage: CellStorage
     /// The compiled profile.
     public let profile: Profile
     /// The figures with their 95 % intervals; its name is unique in the report.
@@ -22,7 +24,7 @@ public struct FrontierPoint: Sendable {
     /// The most slots resident at any step, all branches: what ``scaleKVBytes`` prices.
     public var residentSlots: Int { profile.residentPlan.residentSlots }
     /// The same slots in ScaleKV's own accounting: keys in fp32 and values in bf16, 6 bytes a channel pair.
-    public var scaleKVBytes: Int { residentSlots * profile.model.headWidth * 6 }
+    public var scaleKVBytes: Int { residentSlots * profile.model.headWidth * ResidentPlan.referenceBytesPerChannelPair }
     /// Resident bytes of one picture.
     public var residentBytes: Int { row.predictedResidentBytes }
     /// PSNR against the full cache; every point has one.
@@ -35,6 +37,7 @@ public struct FrontierPoint: Sendable {
         variant = task.variant.label
         self.variantCount = variantCount
         budget = task.budget
+        storage = task.storage
         self.profile = profile
         measurementKey = measurement.key
         row = try EvaluationRow(
@@ -50,6 +53,7 @@ public struct FrontierPoint: Sendable {
         object["method"] = .string(method)
         object["variant"] = .string(variant)
         object["variantCount"] = .integer(Int64(variantCount))
+        object["requestedStorage"] = .string(storage.name)
         object["budget"] = .string(budget.shortLabel)
         object["lastScaleSlots"] = .integer(Int64(profile.realisedBudget.lastScaleSlots))
         object["residentSlots"] = .integer(Int64(residentSlots))

@@ -7,7 +7,7 @@ extension FrontierReport {
     var chart: LineChart {
         let series = request.methods.flatMap { method in
             request.storages.map { storage in
-                let own = points.filter { $0.method == method.name && $0.profile.storage == storage }
+                let own = points.filter { $0.method == method.name && $0.storage == storage }
                 return LineChart.Series(
                     group: method.name, style: storage.name,
                     points: own.compactMap { point in

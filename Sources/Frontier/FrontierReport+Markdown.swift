@@ -65,7 +65,7 @@ extension FrontierReport {
 
     /// By storage format in the order of the request, then by falling PSNR, then by name.
     private func sorted(_ points: [FrontierPoint]) -> [FrontierPoint] {
-        func place(_ point: FrontierPoint) -> Int { request.storages.firstIndex(of: point.profile.storage) ?? 0 }
+        func place(_ point: FrontierPoint) -> Int { request.storages.firstIndex(of: point.storage) ?? 0 }
         return points.sorted { (place($0), -$0.psnr, $0.row.name) < (place($1), -$1.psnr, $1.row.name) }
     }
 
@@ -77,7 +77,7 @@ extension FrontierReport {
         columns += metrics.map { MarkdownTable.Column($0.title, isRightAligned: true) }
         var table = MarkdownTable(columns: columns)
         for point in points {
-            var cells = [point.method, variantText(point), point.profile.storage.name]
+            var cells = [point.method, variantText(point), point.storage.name]
             if withBudget { cells.append(point.budget.shortLabel) }
             cells += [
                 EstimateText.decimal(point.profile.realisedBudget.meanTokensPerCell, 2), bytes(point),
@@ -121,7 +121,7 @@ extension FrontierReport {
                 let fitting = own.filter { $0.residentBytes <= target.bytes }
                 guard let best = fitting.max(by: { $0.psnr < $1.psnr }) else { return "-" }
                 return "\(EstimateText.decimal(best.psnr, 2)) "
-                    + "(\(best.profile.storage.name), \(best.budget.shortLabel))"
+                    + "(\(best.storage.name), \(best.budget.shortLabel))"
             }
             table.add([method.name] + cells)
         }
@@ -149,7 +149,7 @@ extension FrontierReport {
                         metric, from: reference.row, bootstrapSeed: request.bootstrapSeed),
                     metric.fractionDigits, hasSign: true)
             }
-            table.add([point.method, point.profile.storage.name, point.budget.shortLabel] + cells)
+            table.add([point.method, point.storage.name, point.budget.shortLabel] + cells)
         }
         return table
     }
@@ -159,7 +159,7 @@ extension FrontierReport {
         var table = MarkdownTable(
             columns: ["method", "variant"].map { MarkdownTable.Column($0) }
                 + budgets.map { MarkdownTable.Column($0.shortLabel, isRightAligned: true) })
-        let all = (points + otherVariants).filter { $0.profile.storage == request.storages[0] }
+        let all = (points + otherVariants).filter { $0.storage == request.storages[0] }
         for method in request.methods where method.variants.count > 1 {
             for variant in method.variants {
                 let own = all.filter { $0.method == method.name && $0.variant == variant.label }

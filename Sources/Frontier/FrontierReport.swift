@@ -58,7 +58,7 @@ public struct FrontierReport: Sendable {
 
     /// The point of a method at a budget in a format.
     func point(_ method: String, _ budget: BudgetRequest, _ storage: CellStorage) -> FrontierPoint? {
-        points.first { $0.method == method && $0.budget == budget && $0.profile.storage == storage }
+        points.first { $0.method == method && $0.budget == budget && $0.storage == storage }
     }
 
     /// The points that are compared with the compared method's at the same budget in the same format.
@@ -66,7 +66,7 @@ public struct FrontierReport: Sendable {
         guard let name = request.comparedMethod else { return [] }
         return points.compactMap { point in
             guard point.method != name else { return nil }
-            return self.point(name, point.budget, point.profile.storage).map { (point, $0) }
+            return self.point(name, point.budget, point.storage).map { (point, $0) }
         }
     }
 }

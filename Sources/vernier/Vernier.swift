@@ -17,6 +17,7 @@ struct Vernier: ParsableCommand {
             """,
         version: VernierVersion.current,
         subcommands: [
-            Generate.self, Calibrate.self, Compile.self, Show.self, Verify.self, Evaluate.self, FrontierCommand.self,
+            Generate.self, Calibrate.self, Compile.self, Show.self, Verify.self, Overlap.self, Evaluate.self,
+            FrontierCommand.self,
         ])
 }

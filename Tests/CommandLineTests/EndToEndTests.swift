@@ -153,6 +153,33 @@ import VernierCore
         #expect(try root.member("rows").elements().count == 2)
     }
 
+    @Test func overlapComparesProfilesAndStatistics() throws {
+        let same = try Tool.succeed(["overlap", path("p.json"), path("p.json")])
+        #expect(same.contains("capacities  1.000") && same.contains("drafters    1.000"), "\(same)")
+        #expect(same.contains("verdict     the same profile for practical purposes"), "\(same)")
+        // The statistics behind a profile give that profile again.
+        #expect(try Tool.succeed(["overlap", path("s.h5"), path("p.json")]) == same)
+        let two = try Tool.succeed(["overlap", path("s.h5"), path("foreign.h5"), "--keep", "40%", "--json"])
+        let root = JSONCursor(try JSONValue.parse(two, name: "overlap"), place: "overlap")
+        #expect(try root.member("format").string() == "vernier-overlap")
+        #expect(try (0...1).contains(root.member("capacityOverlap").number()))
+        #expect(try root.member("groupAgreement").value == .null)
+        let other = try Tool.succeed(["overlap", path("p.json"), path("other.json")])
+        #expect(other.contains("verdict     different profiles"), "\(other)")
+    }
+
+    @Test func stabilityIsToldAfterCalibratingAndShown() throws {
+        try AtomicFile.write(TinyModel.corpus(6), to: results.file("six.jsonl"))
+        let printed = try Tool.succeed([
+            "calibrate", "--model", model, "--prompts", results.file("six.jsonl"), "--out", results.file("six.h5"),
+        ])
+        let line = try #require(printed.split(separator: "\n").last)
+        #expect(line.contains("stable for 6 prompts: "), "\(printed)")
+        let shown = try Tool.succeed(["show", results.file("six.h5")])
+        #expect(shown.contains("\n\(line)\n") && shown.contains("  2 prompts: capacities overlap "), "\(shown)")
+        #expect(!(try Tool.succeed(["show", path("s.h5")])).contains("stable for"), "three prompts tell nothing")
+    }
+
     @Test func evidenceIsAttachedShownAndChecked() throws {
         let profile = results.file("p.json")
         try AtomicFile.write(try String(contentsOfFile: path("p.json"), encoding: .utf8), to: profile)
@@ -200,12 +227,13 @@ import VernierCore
             try Tool.succeed(
                 [
                     "frontier", "--model", model, "--statistics", try path("s.h5"), "--prompts", prompts, "--budgets",
-                    "20%,50%", "--methods", "sliding-window,snapkv", "--against", "snapkv", "--seeds", "1", "--out",
+                    "20%,50%", "--methods", "sliding-window,snapkv", "--against", "snapkv", "--seeds", "1",
+                    "--storage", "float32", "--out",
                     results.file(name),
                 ] + more)
         }
         let plan = try run("whole", ["--dry-run"])
-        #expect(plan.split(separator: "\n").count == 8 && plan.contains("snapkv 50 % float32 (window 4 x 4): "))
+        #expect(plan.split(separator: "\n").count == 10 && plan.contains("snapkv 50 % float32 (window 4 x 4): "))
         #expect(try results.listing() == [])
         let printed = try run("whole")
         #expect(printed == String(decoding: try results.bytes("whole/frontier.md"), as: UTF8.self) + "\n")
@@ -215,7 +243,7 @@ import VernierCore
         let whole = try files.map { try results.bytes("whole/\($0)") }
         // Half of the candidates are there already.
         let candidates = try results.listing().filter { $0.hasPrefix("whole/candidates/") }
-        #expect(candidates.count == 9)
+        #expect(candidates.count == 11)
         for name in candidates.prefix(5) { try FileManager.default.removeItem(atPath: results.file(name)) }
         #expect(try run("whole", ["--batch", "3"]) == printed)
         #expect(try files.map { try results.bytes("whole/\($0)") } == whole)
@@ -243,7 +271,7 @@ import VernierCore
     @Test func helpAndVersion() throws {
         #expect(try Tool.succeed(["--version"]) == VernierVersion.current + "\n")
         let help = try Tool.succeed(["--help"])
-        for command in ["generate", "calibrate", "compile", "show", "verify", "eval", "frontier"] {
+        for command in ["generate", "calibrate", "compile", "show", "verify", "overlap", "eval", "frontier"] {
             #expect(help.contains("  \(command) "), "\(help)")
             let own = try Tool.succeed([command, "--help"])
             #expect(own.hasPrefix("OVERVIEW: ") && own.contains("USAGE: vernier \(command)"), "\(own)")

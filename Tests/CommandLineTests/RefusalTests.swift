@@ -121,6 +121,12 @@ import Testing
         Refusal(evaluate + " --profile {p.json} --profile {p.json}", 1, "'p' appears twice"),
         Refusal(evaluate + " --profile {p.json} --amplify 0", 64, "--amplify: expected a whole number from 1 to 255"),
         Refusal("calibrate --prompts {prompts.jsonl} --out {out}/s.h5", 64, "--model"),
+        // Overlaps.
+        Refusal("overlap {p.json}", 64, "<second>"),
+        Refusal("overlap {p.json} {cut.json}", 1, "cut.json, line"),
+        Refusal("overlap {s.h5} {cut.h5}", 1, "cut.h5: expected bytes"),
+        Refusal("overlap {s.h5} {s.h5} --policy best", 1, "policy: expected one of uniform,"),
+        Refusal("overlap {s.h5} {s.h5} --keep 0%", 1, "expected a share above 0 %"),
         // Frontiers.
         Refusal(frontier + " --statistics {foreign.h5}", 1, "statistics: expected weights digest"),
         Refusal(frontier + " --statistics {s.h5} --methods random,best", 1, "methods: expected some of", "\"best\""),

@@ -4,6 +4,12 @@ import Testing
 import VernierCore
 
 @Suite struct FrontierMethodsTests {
+    /// Every rule that the format knows is some method's, so that a new rule is not forgotten.
+    @Test func everyRuleIsCompared() {
+        let used = Set(FrontierMethods.all(layers: 8, scales: 9).flatMap(\.variants).map(\.selection))
+        #expect(Set(SelectionRule.knownNames).subtracting(used).isEmpty)
+    }
+
     @Test func namesAndVariantsAreToldApart() {
         let methods = FrontierMethods.all(layers: 8, scales: 9)
         #expect(Set(methods.map(\.name)).count == methods.count)

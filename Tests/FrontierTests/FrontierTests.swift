@@ -34,9 +34,9 @@ import VernierCore
 
     /// A candidate of a frontier is measured exactly as `eval` measures its profile.
     @Test func pointsAreWhatTheEvaluatorMeasures() throws {
-        let report = try run(bench.request(["snapkv", "attention-mass"], compared: "attention-mass"))
+        let report = try run(bench.request(["h2o", "attention-mass"], compared: "attention-mass"))
         #expect(report.points.count == 4 && report.gaps.isEmpty)
-        #expect(report.points.map(\.method) == ["attention-mass", "attention-mass", "snapkv", "snapkv"])
+        #expect(report.points.map(\.method) == ["h2o", "h2o", "attention-mass", "attention-mass"])
         let candidates = report.points.map { EvaluationRequest.Candidate(name: $0.row.name, profile: $0.profile) }
         let evaluator = try Evaluator(
             model: bench.model,
@@ -59,7 +59,7 @@ import VernierCore
             request: CompilationRequest(
                 policy: PolicyDescription(name: "uniform"), budget: .keptShare(0.2), selection: .attentionMass(),
                 toolVersion: "test"))
-        #expect(report.points[0].profile == profile)
+        #expect(report.points[2].profile == profile)
         #expect(report.points[0].scaleKVBytes * 4 == report.points[0].residentBytes * 3, "6 bytes of 8 a channel pair")
     }
 
@@ -74,6 +74,24 @@ import VernierCore
         #expect(report.points[0].psnrDecibels?.mean == best)
         let markdown = try report.markdown()
         #expect(markdown.contains("\(report.points[0].variant), best of 8"), "\(markdown)")
+    }
+
+    @Test func storageFormatsShareTheBestVariant() throws {
+        var request = try bench.request(["full-cache", "streaming-llm"], budgets: [.keptShare(0.5)])
+        request.storages = [.float32, .int8, .int4]
+        let report = try run(request)
+        #expect(
+            report.points.map { "\($0.method) \($0.storage)" } == [
+                "full-cache int8", "full-cache int4", "streaming-llm float32", "streaming-llm int8",
+                "streaming-llm int4",
+            ])
+        #expect(report.otherVariants.count == 2 && report.otherVariants.allSatisfy { $0.storage == .float32 })
+        let streaming = report.points.filter { $0.method == "streaming-llm" }
+        #expect(Set(streaming.map(\.variant)).count == 1 && Set(streaming.map(\.scaleKVBytes)).count == 1)
+        let bytes = streaming.map(\.residentBytes)
+        #expect(bytes[0] > bytes[1] && bytes[1] > bytes[2])
+        #expect(report.points.allSatisfy { $0.row.measuredResidentBytes == $0.residentBytes })
+        #expect(try report.markdown().contains("## Without eviction\n"))
     }
 
     @Test func divergencesAreMeasuredOnTheFirstPromptsOnly() throws {
@@ -173,8 +191,8 @@ import VernierCore
         _ = try run(request, "whole")
         let whole = try contents(of: folder.file("whole"))
         let candidates = whole.keys.filter { $0.hasPrefix("candidates/") }.sorted()
-        #expect(candidates.count == 1 + 2 * 7, "the full cache and 7 variants at 2 budgets")
-        for kept in [0, 1, 6, 14] {
+        #expect(candidates.count == 1 + 2 * 8, "the full cache and 8 variants at 2 budgets")
+        for kept in [0, 1, 6, 16] {
             let name = "kept\(kept)"
             for file in candidates.prefix(kept) {
                 try FileManager.default.createDirectory(

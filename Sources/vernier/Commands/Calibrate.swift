@@ -3,6 +3,7 @@ import Calibration
 import CalibrationStatistics
 import Foundation
 import Generation
+import ProfileCompiler
 import StatisticsFile
 import VernierCore
 
@@ -79,5 +80,6 @@ struct Calibrate: ParsableCommand {
         print(
             "\(summary.promptCount) prompts\(before > 0 ? " (\(before) of them from the saved run)" : "") -> \(out), "
                 + "\(summary.fileBytes) bytes")
+        if let stability = Show.stability(calibrator.statistics) { print(stability.summary) }
     }
 }

@@ -37,7 +37,7 @@ struct FrontierCommand: ParsableCommand {
     @Option(help: "Methods, comma-separated (default: all).")
     var methods: String?
     @Option(help: "Storage formats, comma-separated; variants of a method are compared in the first.")
-    var storage: String = StorageFormat.float32.name
+    var storage: String = "float32,int8"
     @Option(help: "The method that others are compared with prompt by prompt.")
     var against: String?
     @Option(help: "Measure the forced-decoding divergence on the first N prompts; a candidate then runs twice.")

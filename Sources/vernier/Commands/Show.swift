@@ -1,6 +1,7 @@
 import ArgumentParser
-import Foundation
+import CalibrationStatistics
 import Presentation
+import ProfileCompiler
 import ProfileFormat
 import StatisticsFile
 import VernierCore
@@ -15,20 +16,24 @@ struct Show: ParsableCommand {
     var json = false
 
     func run() throws {
-        if try !Self.looksLikeJSON(file) {
+        if try !looksLikeJSON(file) {
             let statistics = try StatisticsFile.read(file)
-            print(try json ? StatisticsSheet(statistics).json().canonicalText() : StatisticsSheet(statistics).text())
+            guard !json else {
+                print(try StatisticsSheet(statistics).json().canonicalText())
+                return
+            }
+            print(StatisticsSheet(statistics).text())
+            if let stability = Self.stability(statistics) {
+                print((["", stability.summary] + stability.table.map { "  \($0)" }).joined(separator: "\n"))
+            }
         } else {
             let profile = try Profile(contentsOf: file)
             print(try json ? profile.canonicalText() : ProfileSheet(profile).text())
         }
     }
 
-    /// Whether the first byte that is no white space opens a JSON object; everything else is read as statistics.
-    private static func looksLikeJSON(_ path: String) throws -> Bool {
-        let file = try MappedFile(path: path)
-        return file.withBytes { bytes in
-            bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
-        }
+    /// How stable the calibration is; nil if too few prompts tell, or no allocation meets the budget it is tried at.
+    static func stability(_ statistics: CalibrationStatistics) -> CalibrationStability? {
+        statistics.coverageProblems().isEmpty ? (try? CalibrationStability(statistics)) ?? nil : nil
     }
 }

@@ -41,3 +41,11 @@ private func isFolder(_ path: String) -> Bool? {
     var isDirectory: ObjCBool = false
     return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) ? isDirectory.boolValue : nil
 }
+
+/// Whether the first byte of a file that is no white space opens a JSON object; everything else is read as statistics.
+func looksLikeJSON(_ path: String) throws -> Bool {
+    let file = try MappedFile(path: path)
+    return file.withBytes { bytes in
+        bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
+    }
+}
