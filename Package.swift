@@ -25,7 +25,7 @@ let package = Package(
         // What users ship: load a profile, check that it fits, generate. No HDF5, no calibrator.
         .library(name: "VernierRuntime", targets: ["KVCacheRuntime", "ModelFamilies", "Generation"]),
         // What users calibrate and compile with.
-        .library(name: "VernierCalibration", targets: ["Calibration", "StatisticsFile", "ProfileCompiler"]),
+        .library(name: "VernierCalibration", targets: ["Calibration", "StatisticsFile", "ProfileCompiler", "Refinement"]),
         .executable(name: "vernier", targets: ["vernier"]),
     ],
     dependencies: [
@@ -83,7 +83,8 @@ let package = Package(
             dependencies: ["VernierCore", "ProfileFormat", "CalibrationStatistics", "CHDF5Shim"],
             swiftSettings: strict),
         .target(
-            name: "ProfileCompiler", dependencies: ["VernierCore", "ProfileFormat", "CalibrationStatistics"],
+            name: "ProfileCompiler",
+            dependencies: ["VernierCore", "TensorKernels", "ProfileFormat", "CalibrationStatistics"],
             swiftSettings: strict),
         .target(
             name: "Calibration",
@@ -91,6 +92,11 @@ let package = Package(
                 "VernierCore", "TensorKernels", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation",
                 "CalibrationStatistics",
                 "StatisticsFile",
+            ], swiftSettings: strict),
+        .target(
+            name: "Refinement",
+            dependencies: [
+                "VernierCore", "TensorKernels", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation",
             ], swiftSettings: strict),
 
         // Proof and command line.
@@ -113,7 +119,7 @@ let package = Package(
             dependencies: [
                 "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation",
                 "CalibrationStatistics",
-                "StatisticsFile", "ProfileCompiler", "Calibration", "Evaluation",
+                "StatisticsFile", "ProfileCompiler", "Calibration", "Refinement", "Evaluation",
                 "Frontier", "Presentation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
 
@@ -132,6 +138,12 @@ let package = Package(
             exclude: ["Fixtures"]),
         .testTarget(name: "TextEncodingTests", dependencies: ["TextEncoding", "TestSupport"]),
         .testTarget(name: "StatisticsFileTests", dependencies: ["StatisticsFile", "TestSupport"]),
+        .testTarget(
+            name: "RefinementTests",
+            dependencies: [
+                "Refinement", "Calibration", "StatisticsFile", "ProfileCompiler", "ProfileFormat", "Generation",
+                "VernierCore", "TestSupport",
+            ]),
         .testTarget(name: "ProfileCompilerTests", dependencies: ["ProfileCompiler", "TestSupport"]),
         .testTarget(
             name: "CalibrationTests",

@@ -81,7 +81,8 @@ final class AttentionMeter {
                 historyCount: historyCount,
                 columnMass: UnsafeBufferPointer(start: massOfCell(cell), count: keyCount),
                 topMass: UnsafeBufferPointer(start: topMass.pointer + cell * topCountCount, count: topCountCount),
-                entropy: entropies.pointer[cell], currentValues: map.values + map.offset(cell: cell),
+                entropy: entropies.pointer[cell], queries: map.queries + map.offset(cell: cell),
+                currentKeys: map.keys + map.offset(cell: cell), currentValues: map.values + map.offset(cell: cell),
                 probabilities: wantsProbabilities
                     ? UnsafeBufferPointer(
                         start: probabilities.pointer + cell * queryCount * stride, count: queryCount * keyCount) : nil,

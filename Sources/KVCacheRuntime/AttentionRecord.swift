@@ -16,7 +16,9 @@ public struct AttentionRecord {
     public let topMass: UnsafeBufferPointer<Double>
     /// Sum of the rows' entropies, nats.
     public let entropy: Double
-    /// Values `[queryCount, headWidth]` of the current map.
+    /// Queries, keys and values `[queryCount, headWidth]` of the current map, as attended: normalised, scaled, rotated.
+    public let queries: UnsafePointer<Float>
+    public let currentKeys: UnsafePointer<Float>
     public let currentValues: UnsafePointer<Float>
     /// `[queryCount, historyCount + queryCount]` probabilities, if the observer asked for them.
     public let probabilities: UnsafeBufferPointer<Float>?

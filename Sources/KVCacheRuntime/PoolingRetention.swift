@@ -29,9 +29,7 @@ struct PoolingRetention: BoundaryStep {
             return
         }
         let old = boundary.old, new = boundary.new
-        let coefficients = Coefficients(
-            map: map, before: plan.members(branch: branch, scale: scale - 1, layer: layer, head: head),
-            after: plan.members(branch: branch, scale: scale, layer: layer, head: head), historyCount: old.count)
+        let coefficients = plan.coefficients(branch: branch, scale: scale, layer: layer, head: head)
         var scratch = boundary.scratch
         let sourceCounts = scratch.take(Int32.self, new.count)
         let oldKey = scratch.take(Float.self, new.width), oldValue = scratch.take(Float.self, new.width)
@@ -45,7 +43,7 @@ struct PoolingRetention: BoundaryStep {
                     boundary.keep(source, at: slot)
                     continue
                 }
-                let (key, value) = coefficients.pair(source: source, slot: slot)
+                let (key, value) = coefficients.pair(source: source)
                 let isFirst: Bool
                 if source < old.count {
                     old.format.decode(old.key(source), count: 1, width: new.width, into: oldKey)
@@ -63,23 +61,5 @@ struct PoolingRetention: BoundaryStep {
         sums.store()
         let biases = plan.biases(branch: branch, scale: scale, layer: layer, head: head)
         new.biases.update(from: biases, count: biases.count)
-    }
-
-    /// The coefficients of a cell's sources: those of plain running means, times fitted factors if there are any.
-    private struct Coefficients {
-        let map: BoundaryMap
-        /// History positions of the old slots and of the new ones; empty: one each.
-        let before: [Int32]
-        let after: [Int32]
-        let historyCount: Int
-
-        func pair(source: Int, slot: Int) -> (key: Float, value: Float) {
-            let members = source < historyCount && !before.isEmpty ? before[source] : 1
-            let plain = Float(members) / Float(after.isEmpty ? 1 : after[slot])
-            func fitted(_ codes: [Int16]) -> Float {
-                codes.isEmpty ? plain : plain * (Float(codes[source]) / BoundaryMap.coefficientSteps)
-            }
-            return (fitted(map.keyCodes), fitted(map.valueCodes))
-        }
     }
 }

@@ -1,12 +1,16 @@
+import CalibrationStatistics
 import ProfileFormat
 import VernierCore
 
 extension Allocation {
-    /// The selection rule with what the policy knows of it, and the plan of a rule whose choice is the policy's.
+    /// The selection rule with what the policy knows of it, and the plan of a rule whose choice the compiler makes: the
+    /// policy's own plan if it has one, else one within its capacities.
     ///
     /// `scale-blocks` becomes the plan of ``blocks``, `hack` learns the structural heads; other rules stay as they are.
     /// Throws ``VernierError/Code/invalidArgument`` for one of these two rules with another policy.
-    func complete(_ selection: SelectionRule) throws -> (selection: SelectionRule, plan: PoolingPlan?) {
+    func complete(
+        _ selection: SelectionRule, statistics: CalibrationStatistics
+    ) throws -> (selection: SelectionRule, plan: PoolingPlan?) {
         switch selection.name {
         case SelectionRule.scaleBlocks.name:
             guard let blocks else { throw Self.mismatch(selection, policy: "heatkv") }
@@ -17,7 +21,10 @@ extension Allocation {
             parameters["structuralHeads"] = .string(structuralHeads.text)
             return (try SelectionRule(name: selection.name, parameters: parameters), nil)
         default:
-            return (selection, nil)
+            guard let form = PlanForm(selection) else { return (selection, nil) }
+            if let plan { return (selection, plan) }
+            let builder = try PlanBuilder.forSelection(selection, form: form, statistics: statistics)
+            return (selection, try builder.build(.capacities(capacities)).plan)
         }
     }
 

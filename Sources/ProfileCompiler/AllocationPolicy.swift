@@ -21,8 +21,10 @@ protocol AllocationPolicy: Sendable {
 
 /// What a policy decided.
 struct Allocation {
-    /// Tokens per cell, one table for all branches.
+    /// Tokens per cell.
     var capacities: CellCapacities
+    /// The boundary maps, if the policy has made them with the capacities.
+    var plan: PoolingPlan?
     /// The role of every layer at every scale, [scale][layer]; empty if the policy knows none.
     var roles: [[LayerRole]] = []
     /// The parameters it ran with, all of them.

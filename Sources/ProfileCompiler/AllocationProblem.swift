@@ -7,6 +7,8 @@ struct AllocationProblem {
     let statistics: CalibrationStatistics
     /// T: the slots of one branch at every compressed scale.
     let slotsPerBranch: Int
+    /// Which tokens a cell will keep.
+    var selection = SelectionRule.attentionMass()
 
     /// The token maps.
     var schedule: ScaleSchedule { statistics.schedule }

@@ -1,3 +1,4 @@
+import CalibrationStatistics
 import ProfileFormat
 
 /// What to make of the statistics: policy, budget, and how the runtime is to carry it out.
@@ -23,5 +24,13 @@ public struct CompilationRequest: Sendable, Hashable {
         self.selection = selection
         self.storage = storage
         self.toolVersion = toolVersion
+    }
+
+    /// The policy and the selection rule to take when none is asked for: ours, or what needs no sketches.
+    public static func defaultPolicyName(for statistics: CalibrationStatistics) -> String {
+        statistics.hasSketches ? RateDistortionPolicy.name : "scalekv"
+    }
+    public static func defaultSelectionName(for statistics: CalibrationStatistics) -> String {
+        (statistics.hasSketches ? SelectionRule.poolingPlan() : .attentionMass()).name
     }
 }

@@ -7,7 +7,8 @@ import VernierCore
 /// The budget becomes T slots per branch: `floor(tokens per cell * layers * heads)`, where a kept share counts
 /// `H_{K-1}` tokens per cell; a budget in bytes becomes the largest T whose predicted resident bytes for one image (all
 /// branches) stay within it. Scales with `H_k * layers * heads > T` hold exactly T slots per branch, earlier scales
-/// their whole history. All branches share one table.
+/// their whole history. A planned selection gets its boundary maps, within the policy's capacities or, under
+/// `rate-distortion`, together with them.
 ///
 /// Throws ``VernierError/Code/emptyInput`` without counted prompts, ``VernierError/Code/corruptState`` for statistics
 /// with gaps, ``VernierError/Code/invalidArgument`` for an unknown policy or parameters out of range, and
@@ -29,12 +30,12 @@ public func compile(statistics: CalibrationStatistics, request: CompilationReque
         request.policy.parameters, policy.parameters, place: "policy '\(policy.name)'")
     let search = SlotSearch(statistics: statistics, policy: policy, parameters: parameters, request: request)
     let allocation = try search.allocation()
-    let (selection, plan) = try allocation.complete(request.selection)
+    let (selection, plan) = try allocation.complete(request.selection, statistics: statistics)
     return try Profile(
         model: statistics.identity, schedule: statistics.schedule,
         policy: PolicyDescription(name: policy.name, parameters: allocation.parameters),
         selection: selection, storage: request.storage, requestedBudget: request.budget,
-        capacities: allocation.capacities, plan: plan, roles: allocation.roles,
+        capacities: plan?.capacities ?? allocation.capacities, plan: plan, roles: allocation.roles,
         provenance: Provenance(
             toolVersion: request.toolVersion, statisticsDigest: statistics.contentDigest(),
             corpusDigest: statistics.corpus.digest, promptCount: statistics.promptCount,

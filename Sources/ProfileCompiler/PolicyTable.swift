@@ -3,6 +3,7 @@ import VernierCore
 /// All policies. A new one is a row here.
 enum PolicyTable {
     static let policies: [any AllocationPolicy] = [
+        RateDistortionPolicy(),
         UniformPolicy(),
         PyramidPolicy(),
         HeadAdaptivePolicy(),

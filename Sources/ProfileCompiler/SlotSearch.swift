@@ -37,7 +37,8 @@ struct SlotSearch {
 
     private func allocate(_ slots: Int) throws -> Allocation {
         try policy.allocate(
-            AllocationProblem(statistics: statistics, slotsPerBranch: slots), parameters: parameters)
+            AllocationProblem(statistics: statistics, slotsPerBranch: slots, selection: request.selection),
+            parameters: parameters)
     }
 
     private func plan(_ allocation: Allocation) -> ResidentPlan {
@@ -58,6 +59,7 @@ struct SlotSearch {
         let most = min(bytes / (fullPlan.leastBytesPerSlot * fullPlan.branches), fullSlots - 1)
         var leastBytes = fullPlan.leastBytesPerSlot * fullPlan.branches
         guard most > 0 else { throw tooFewBytes(bytes, leastBytes, fullPlan.residentBytes()) }
+        if policy is RateDistortionPolicy { return try measuredAllocation(within: bytes, most: most) }
         for block in stride(from: most / cells, through: 0, by: -1) {
             let first = max(block * cells, 1)
             do {
@@ -76,6 +78,36 @@ struct SlotSearch {
         }
         throw tooFewBytes(bytes, leastBytes, fullPlan.residentBytes())
     }
+
+    /// The same for a policy that decides by every slot and takes its time: steps down in proportion to what is too much,
+    /// then halves the gap to the last that was too much a few times.
+    private func measuredAllocation(within bytes: Int, most: Int) throws -> Allocation {
+        var tooMany = most + 1, slots = most, best: Allocation?, fitting = 0
+        while best == nil {
+            let allocation = try allocate(slots)
+            let found = plan(allocation).residentBytes()
+            if found <= bytes {
+                (best, fitting) = (allocation, slots)
+                break
+            }
+            tooMany = slots
+            slots = min(Int((Double(slots) * Double(bytes) / Double(found)).rounded(.down)), slots - 1)
+            guard slots > 0 else { throw tooFewBytes(bytes, found, plan(try allocate(fullSlots)).residentBytes()) }
+        }
+        for _ in 0..<Self.refinements where tooMany - fitting > 1 {
+            let middle = (fitting + tooMany) / 2
+            let allocation = try allocate(middle)
+            if plan(allocation).residentBytes() <= bytes {
+                (best, fitting) = (allocation, middle)
+            } else {
+                tooMany = middle
+            }
+        }
+        return try best ?? allocate(fitting)
+    }
+
+    /// How often the gap is halved: what is left is below a hundredth of the first step down.
+    private static let refinements = 7
 
     private func tooFewBytes(
         _ bytes: Int, _ least: Int, _ full: Int, _ underlying: VernierError? = nil

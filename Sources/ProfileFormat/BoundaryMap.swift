@@ -3,12 +3,12 @@
 /// Sources are the cell's old slots in order and then the `n_{k-1}` tokens of the scale just finished. Slots are numbered
 /// by their first source, so that every map has one form. A slot's key is `sum of c_s k_s` over its sources s, its value
 /// likewise; with the plain coefficient `members(source) / members(slot)` that is a running mean over the history
-/// positions the slot stands for. Coefficients and biases that were fitted are stored as steps from the plain ones.
+/// positions the slot stands for. Coefficients and biases that were fitted are stored as 16-bit codes.
 public struct BoundaryMap: Sendable, Hashable {
     /// The target of a source that is dropped.
     public static let dropped = UInt16.max
-    /// One step of a coefficient: a code c stands for the plain coefficient times `c / 4096`.
-    public static let coefficientSteps: Float = 4096
+    /// Steps of a coefficient from 0 to 1: a code c stands for `c / 8192`, from -4 to just below 4.
+    public static let coefficientSteps: Float = 8192
     /// One step of a bias: a code c stands for the plain bias, the log of the slot's members, plus `c / 1024` nats.
     public static let biasSteps: Float = 1024
     /// The most slots of a cell.
@@ -20,7 +20,8 @@ public struct BoundaryMap: Sendable, Hashable {
     public let slotCount: Int
     /// The slot of each source, or ``dropped``; empty if every source keeps its place (``isIdentity``).
     public let targets: [UInt16]
-    /// Fitted key and value coefficients, one code a source; empty for plain means. See ``coefficientSteps``.
+    /// Fitted key and value coefficients, one code a source; see ``coefficientSteps``. Without key codes keys are plain
+    /// means; without value codes values have the coefficients of the keys.
     public let keyCodes: [Int16]
     public let valueCodes: [Int16]
     /// Fitted biases, one code a slot; empty for the log of the slot's members. See ``biasSteps``.
@@ -63,25 +64,29 @@ public struct BoundaryMap: Sendable, Hashable {
         self.biasCodes = biasCodes
     }
 
-    /// The same groups with fitted numbers: coefficients as multiples of the plain ones, one a source, and steps in nats
-    /// from the plain biases, one a slot; empty arrays leave the plain ones. What lies beyond the codes is clamped to
-    /// them; a source that is alone in its slot keeps the coefficient 1.
+    /// The same groups with fitted numbers: coefficients, one a source, and steps in nats from the plain biases, one a
+    /// slot. Without key coefficients keys are plain means; without value coefficients values have those of the keys;
+    /// without steps biases are plain. What lies beyond the codes is clamped to them; a source that is alone in its slot
+    /// keeps the coefficient 1, and what is dropped 0.
     /// - Precondition: the arrays are empty or as long as sources and slots; numbers are finite.
-    public func fitted(keyFactors: [Float], valueFactors: [Float], biasSteps: [Float]) -> BoundaryMap {
+    public func fitted(
+        keyCoefficients: [Float] = [], valueCoefficients: [Float] = [], biasSteps: [Float] = []
+    ) -> BoundaryMap {
         precondition(
-            (keyFactors.isEmpty || keyFactors.count == sourceCount)
-                && (valueFactors.isEmpty || valueFactors.count == sourceCount)
+            (keyCoefficients.isEmpty || keyCoefficients.count == sourceCount)
+                && (valueCoefficients.isEmpty || valueCoefficients.count == sourceCount)
                 && (biasSteps.isEmpty || biasSteps.count == slotCount), "one number a source or slot")
         guard !isIdentity else { return self }
         let alone = isAlone
-        func codes(_ factors: [Float]) -> [Int16] {
-            factors.indices.map {
-                alone[$0] ? Int16(Self.coefficientSteps) : Self.code(factors[$0], Self.coefficientSteps)
+        func codes(_ coefficients: [Float]) -> [Int16] {
+            coefficients.indices.map {
+                if targets[$0] == Self.dropped { return 0 }
+                return alone[$0] ? Int16(Self.coefficientSteps) : Self.code(coefficients[$0], Self.coefficientSteps)
             }
         }
         return BoundaryMap(
-            targets: targets, slotCount: slotCount, keyCodes: codes(keyFactors), valueCodes: codes(valueFactors),
-            biasCodes: biasSteps.map { Self.code($0, Self.biasSteps) })
+            targets: targets, slotCount: slotCount, keyCodes: codes(keyCoefficients),
+            valueCodes: codes(valueCoefficients), biasCodes: biasSteps.map { Self.code($0, Self.biasSteps) })
     }
 
     private static func code(_ number: Float, _ steps: Float) -> Int16 {
@@ -94,5 +99,11 @@ public struct BoundaryMap: Sendable, Hashable {
         var sources = [Int](repeating: 0, count: slotCount)
         for target in targets where target != Self.dropped { sources[Int(target)] += 1 }
         return targets.map { $0 != Self.dropped && sources[Int($0)] == 1 }
+    }
+
+    /// Whether each source shares its slot with another; such sources have coefficients of their own in a file.
+    var isShared: [Bool] {
+        let alone = isAlone
+        return alone.indices.map { !alone[$0] && (isIdentity || targets[$0] != Self.dropped) }
     }
 }

@@ -7,8 +7,8 @@ import VernierCore
 /// - `maps`: for each other cell, one bit a source (1: it opens the next slot), then for each source that opens none,
 ///   in order, the slot it joins in `w` bits, where `w` is the width of the number of slots and that number itself
 ///   means "dropped"; filled to a whole byte.
-/// - `keys`, `values` (left out if all are plain): one 16-bit code, lowest byte first, for every source that shares a
-///   slot with another; see ``BoundaryMap/coefficientSteps``.
+/// - `keys`, `values` (left out if keys are plain means, and if values have the coefficients of keys): one 16-bit code,
+///   lowest byte first, for every source that shares a slot with another; see ``BoundaryMap/coefficientSteps``.
 /// - `biases` (left out if all are plain): one 16-bit code for every slot of those cells.
 ///
 /// Infinity-2B at 1M with 10 % kept has 9.2 million sources: 10.6 MB of text without fitted numbers.
@@ -16,9 +16,9 @@ extension PoolingPlan {
     var jsonValue: JSONValue {
         var object = JSONObject()
         object["maps"] = .string(Base64.encode(packedMaps))
-        let keys = packedCodes { map, alone in map.keyCodes.indices.filter { !alone[$0] }.map { map.keyCodes[$0] } }
-        let values = packedCodes { map, alone in
-            map.valueCodes.indices.filter { !alone[$0] }.map { map.valueCodes[$0] }
+        let keys = packedCodes { map, isCoded in map.keyCodes.indices.filter { isCoded[$0] }.map { map.keyCodes[$0] } }
+        let values = packedCodes { map, isCoded in
+            map.valueCodes.indices.filter { isCoded[$0] }.map { map.valueCodes[$0] }
         }
         let biases = packedCodes { map, _ in map.biasCodes }
         if !keys.isEmpty { object["keys"] = .string(Base64.encode(keys)) }
@@ -50,7 +50,7 @@ extension PoolingPlan {
     private func packedCodes(_ codes: (BoundaryMap, [Bool]) -> [Int16]) -> [UInt8] {
         var bytes: [UInt8] = []
         for map in allMaps where !map.isIdentity {
-            for code in codes(map, map.isAlone) {
+            for code in codes(map, map.isShared) {
                 bytes.append(UInt8(truncatingIfNeeded: code))
                 bytes.append(UInt8(truncatingIfNeeded: code >> 8))
             }
@@ -165,7 +165,7 @@ extension PoolingPlan {
         biases: (JSONCursor, [UInt8])?
     ) throws -> [BoundaryMap] {
         guard keys != nil || values != nil || biases != nil else { return maps }
-        let shared = maps.map { $0.isIdentity ? 0 : $0.isAlone.count { !$0 } }
+        let shared = maps.map { $0.isIdentity ? 0 : $0.isShared.count { $0 } }
         let slots = maps.map { $0.isIdentity ? 0 : $0.slotCount }
         for (member, count) in [
             (keys, shared.reduce(0, +)), (values, shared.reduce(0, +)), (biases, slots.reduce(0, +)),
@@ -179,19 +179,21 @@ extension PoolingPlan {
         var source = 0, slot = 0
         return maps.map { map in
             guard !map.isIdentity else { return map }
-            let alone = map.isAlone
+            let isShared = map.isShared
             func perSource(_ member: (JSONCursor, [UInt8])?) -> [Int16] {
                 guard let (_, bytes) = member else { return [] }
                 var next = source
-                return alone.map {
-                    guard !$0 else { return Int16(BoundaryMap.coefficientSteps) }
+                return isShared.indices.map {
+                    guard isShared[$0] else {
+                        return map.targets[$0] == BoundaryMap.dropped ? 0 : Int16(BoundaryMap.coefficientSteps)
+                    }
                     defer { next += 1 }
                     return code(bytes, next)
                 }
             }
             let keyCodes = perSource(keys), valueCodes = perSource(values)
             let biasCodes = biases.map { bytes in (0..<map.slotCount).map { code(bytes.1, slot + $0) } } ?? []
-            source += alone.count { !$0 }
+            source += isShared.count { $0 }
             slot += map.slotCount
             return BoundaryMap(
                 targets: map.targets, slotCount: map.slotCount, keyCodes: keyCodes, valueCodes: valueCodes,

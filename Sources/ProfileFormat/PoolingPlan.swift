@@ -65,6 +65,14 @@ public struct PoolingPlan: Sendable, Hashable {
                 if problems.count >= 8 { break }
             }
         }
+        let merging = maps.filter { !$0.isIdentity }
+        for (word, codes) in [("key", \BoundaryMap.keyCodes), ("value", \.valueCodes), ("bias", \.biasCodes)] {
+            let coded = merging.count { !$0[keyPath: codes].isEmpty || $0.slotCount == 0 }
+            let plain = merging.count { $0[keyPath: codes].isEmpty }
+            if coded < merging.count, plain < merging.count {
+                problems.append("expected \(word) codes for all maps that pool or drop, or for none")
+            }
+        }
         guard problems.isEmpty else { throw VernierError(.invalidArgument, at: "plan", problems: problems) }
         memberCounts = members
     }
@@ -81,30 +89,14 @@ public struct PoolingPlan: Sendable, Hashable {
         memberCounts[index(branch, scale, layer, head)]
     }
 
-    /// The coefficients with which the sources of a cell's slots are added, `[sources]` each; 0 for what is dropped.
+    /// What each source counts in its slot when `scale` begins.
     /// - Precondition: the indices are in range, `scale` from 1; any `branch` is if the table is shared.
-    public func coefficients(branch: Int, scale: Int, layer: Int, head: Int) -> (keys: [Float], values: [Float]) {
-        let map = map(branch: branch, scale: scale, layer: layer, head: head)
-        let before = members(branch: branch, scale: scale - 1, layer: layer, head: head)
-        let after = members(branch: branch, scale: scale, layer: layer, head: head)
-        let old = self.map(branch: branch, scale: scale - 1, layer: layer, head: head).slotCount
-        guard !map.isIdentity else {
-            let ones = [Float](repeating: 1, count: map.sourceCount)
-            return (ones, ones)
-        }
-        let plain = map.targets.enumerated().map { source, target -> Float in
-            guard target != BoundaryMap.dropped else { return 0 }
-            let members = source < old && !before.isEmpty ? before[source] : 1
-            return Float(members) / Float(after.isEmpty ? 1 : after[Int(target)])
-        }
-        func scaled(_ codes: [Int16]) -> [Float] {
-            guard !codes.isEmpty else { return plain }
-            let alone = map.isAlone
-            return plain.indices.map {
-                alone[$0] ? 1 : plain[$0] * (Float(codes[$0]) / BoundaryMap.coefficientSteps)
-            }
-        }
-        return (scaled(map.keyCodes), scaled(map.valueCodes))
+    public func coefficients(branch: Int, scale: Int, layer: Int, head: Int) -> BoundaryCoefficients {
+        BoundaryCoefficients(
+            map: map(branch: branch, scale: scale, layer: layer, head: head),
+            before: members(branch: branch, scale: scale - 1, layer: layer, head: head),
+            after: members(branch: branch, scale: scale, layer: layer, head: head),
+            oldCount: map(branch: branch, scale: scale - 1, layer: layer, head: head).slotCount)
     }
 
     /// The fixed logit bias of each slot of a cell when `scale` begins, nats: the log of its members unless fitted.
@@ -117,10 +109,17 @@ public struct PoolingPlan: Sendable, Hashable {
             let before = biases(branch: branch, scale: scale - 1, layer: layer, head: head)
             return before + [Float](repeating: 0, count: map.slotCount - before.count)
         }
-        let members = members(branch: branch, scale: scale, layer: layer, head: head)
-        let plain = (0..<map.slotCount).map { members.isEmpty ? 0 : logf(Float(members[$0])) }
+        let plain = plainBiases(branch: branch, scale: scale, layer: layer, head: head)
         return map.biasCodes.isEmpty
             ? plain : plain.indices.map { plain[$0] + Float(map.biasCodes[$0]) / BoundaryMap.biasSteps }
+    }
+
+    /// The log of each slot's members, nats: the biases of a plan without fitted numbers.
+    /// - Precondition: the indices are in range; any `branch` is if the table is shared.
+    public func plainBiases(branch: Int, scale: Int, layer: Int, head: Int) -> [Float] {
+        let members = members(branch: branch, scale: scale, layer: layer, head: head)
+        let count = map(branch: branch, scale: scale, layer: layer, head: head).slotCount
+        return (0..<count).map { members.isEmpty ? 0 : logf(Float(members[$0])) }
     }
 
     /// The history positions of every slot of a cell when `scale` begins, ascending; positions that are in no slot were

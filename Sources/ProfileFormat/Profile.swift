@@ -90,6 +90,16 @@ public struct Profile: Sendable, Hashable {
         self.provenance = provenance
     }
 
+    /// The same profile with other numbers in its plan, whose slots are as many.
+    ///
+    /// Throws ``VernierError/Code/invalidArgument`` with everything that ``checkInvariants()`` finds.
+    public func replacing(plan: PoolingPlan, selection: SelectionRule) throws -> Profile {
+        try Profile(
+            model: model, schedule: schedule, policy: policy, selection: selection, storage: storage,
+            requestedBudget: requestedBudget, capacities: plan.capacities, plan: plan, roles: roles,
+            provenance: provenance, requires: requires)
+    }
+
     /// The byte ledger of this profile.
     public var residentPlan: ResidentPlan {
         ResidentPlan(

@@ -67,7 +67,13 @@ extension SelectionRule {
         ),
         ("observation-window", pooling("none") + [("side", .integer(1...64), 4)]),
         ("oracle", [("horizon", .integer(1...64), 1), ("valueNorm", .flag, true)]),
-        ("pooling-plan", []),
+        (
+            "pooling-plan",
+            [
+                ("drops", .flag, false), ("keyWeight", .number(0...100), 0.25), ("massWeighted", .flag, true),
+                ("refinedPrompts", .integer(0...1_000_000), 0), ("sharedBranches", .flag, true),
+            ]
+        ),
         ("position-plan", [("summary", .flag, false)]),
         ("random", [("seed", .integer(0...Int.max), 0)]),
         ("scale-blocks", []),

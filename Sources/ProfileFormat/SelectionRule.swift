@@ -44,7 +44,26 @@ public struct SelectionRule: Sendable, Hashable, CustomStringConvertible {
     public static let slidingWindow = SelectionRule(known: "sliding-window", [:])
 
     /// Slots that are means of fixed groups of positions, chosen by measured cost of merging (`method.md` section 4).
-    public static let poolingPlan = SelectionRule(known: "pooling-plan", [:])
+    ///
+    /// - Parameters:
+    ///   - massWeighted: members count by their attention mass for the next scale instead of all alike.
+    ///   - sharedBranches: all branches share groups and coefficients.
+    ///   - drops: positions may be dropped where that is cheaper than pooling.
+    ///   - keyWeight: how much it costs that a mean key attends differently from its members.
+    ///   - refinedPrompts: the prompts that coefficients and biases were fitted to; 0: none were.
+    /// - Precondition: `keyWeight` is from 0 to 100, `refinedPrompts` not negative.
+    public static func poolingPlan(
+        massWeighted: Bool = true, sharedBranches: Bool = true, drops: Bool = false, keyWeight: Double = 0.25,
+        refinedPrompts: Int = 0
+    ) -> SelectionRule {
+        precondition((0...100).contains(keyWeight) && refinedPrompts >= 0, "parameters are within their ranges")
+        return SelectionRule(
+            known: "pooling-plan",
+            [
+                "drops": .bool(drops), "keyWeight": .number(keyWeight), "massWeighted": .bool(massWeighted),
+                "refinedPrompts": .integer(Int64(refinedPrompts)), "sharedBranches": .bool(sharedBranches),
+            ])
+    }
     /// A fixed set of positions, the best by measured cost of dropping; with `summary`, all others share one more slot.
     public static func positionPlan(summary: Bool = false) -> SelectionRule {
         SelectionRule(known: "position-plan", ["summary": .bool(summary)])

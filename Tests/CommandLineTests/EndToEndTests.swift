@@ -114,10 +114,20 @@ import VernierCore
         let expected = [UInt8](try Data(contentsOf: URL(fileURLWithPath: try path("s.h5"))))
         #expect(try results.bytes("s.h5") == expected)
         let compiled = try Tool.succeed([
-            "compile", statistics, "--keep", "50%", "--drafters", "2", "--out", profile, "--explain",
+            "compile", statistics, "--keep", "50%", "--policy", "scalekv", "--selection", "attention-mass",
+            "--drafters", "2", "--out", profile, "--explain",
         ])
         #expect(compiled.contains("scalekv") && compiled.contains("50.0 % of 14 tokens"), "\(compiled)")
         #expect(try Profile(contentsOf: profile).policy.parameters["drafters"] == 2)
+        let pooled = results.file("pooled.json")
+        let refined = try Tool.succeed([
+            "compile", statistics, "--keep", "50%", "--refine", "3", "--model", model, "--prompts", prompts, "--out",
+            pooled,
+        ])
+        #expect(refined.contains("rate-distortion + pooling-plan") && refined.contains("refined on 3 prompts"))
+        let ours = try Profile(contentsOf: pooled)
+        #expect(ours.plan != nil && ours.selection.parameters.integer("refinedPrompts") == 3)
+        #expect(try Tool.succeed(["show", pooled]).contains("pooling-plan"))
 
         #expect(try Tool.succeed(["show", profile]).contains("scalekv"))
         #expect(

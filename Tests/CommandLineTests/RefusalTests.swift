@@ -87,7 +87,7 @@ import Testing
         Refusal(compile + " --keep 10% --tokens 4", 64, "Give exactly one budget"),
         Refusal(compile + " --keep 10% --bytes 900KB", 64, "Give exactly one budget"),
         // Policies and rules.
-        Refusal(compile + " --keep 10% --policy best", 1, "policy: expected one of uniform,", "found \"best\""),
+        Refusal(compile + " --keep 10% --policy best", 1, "policy: expected one of rate-distortion,", "found \"best\""),
         Refusal(compile + " --keep 10% --selection best", 1, "\"best\""),
         Refusal(
             compile + " --keep 10% --policy uniform --set floor=2", 1, "policy 'uniform'", "unknown parameter \"floor\""

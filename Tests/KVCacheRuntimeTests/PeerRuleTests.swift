@@ -134,8 +134,9 @@ import Testing
                     tape.observe(
                         AttentionRecord(
                             sequence: 1, layer: 0, head: 0, scale: 3, queryCount: 9, historyCount: 14, columnMass: mass,
-                            topMass: UnsafeBufferPointer(rebasing: empty[..<0]), entropy: 0, currentValues: base,
-                            probabilities: nil, attentionSketch: nil, keySketch: nil))
+                            topMass: UnsafeBufferPointer(rebasing: empty[..<0]), entropy: 0, queries: base,
+                            currentKeys: base, currentValues: base, probabilities: nil, attentionSketch: nil,
+                            keySketch: nil))
                 }
             }
         }

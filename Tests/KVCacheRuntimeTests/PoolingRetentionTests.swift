@@ -157,16 +157,18 @@ import Darwin
             drive, { _, _, _, source, _ in source % 2 },
             fit: { map in
                 map.fitted(
-                    keyFactors: (0..<map.sourceCount).map { 0.75 + 0.25 * Float($0 % 3) },
-                    valueFactors: (0..<map.sourceCount).map { 1.5 - 0.5 * Float($0 % 4) },
+                    keyCoefficients: (0..<map.sourceCount).map { 0.75 + 0.25 * Float($0 % 3) },
+                    valueCoefficients: (0..<map.sourceCount).map { 1.5 - 0.5 * Float($0 % 4) },
                     biasSteps: (0..<map.slotCount).map { Float($0) - 0.5 })
             })
         let cache = try KVCache(geometry: drive.geometry, plan: plan)
         let outputs = drive.run(cache, upTo: 2)
         #expect(!outputs.isEmpty)
         // Scale 0: one token, one slot. Boundary 2: that slot and four tokens into two slots, 3 and 2 members.
-        let (keys, values) = plan.coefficients(branch: 0, scale: 2, layer: 0, head: 0)
-        expectClose(keys, [0.25, 0.5, 1.25 / 3, 0.375, 1 / 3], tolerance: 1e-7, what: "key coefficients")
+        let coefficients = plan.coefficients(branch: 0, scale: 2, layer: 0, head: 0)
+        let keys = (0..<5).map { coefficients.pair(source: $0).key }
+        let values = (0..<5).map { coefficients.pair(source: $0).value }
+        #expect(keys == [0.75, 1, 1.25, 0.75, 1] && values == [1.5, 1, 0.5, 0, 1.5])
         let rows = (0..<5).map { drive.row(position: $0, layer: 0, sequence: 0, head: 0) }
         var sums = (keys: [Float](repeating: 0, count: 8), values: [Float](repeating: 0, count: 8))
         for source in 0..<5 {

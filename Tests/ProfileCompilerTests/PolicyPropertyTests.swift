@@ -111,8 +111,12 @@ import VernierCore
                 let best = try #require(capacities(fitting)).totalTokens(scale: 6, branch: 0)
                 let total = profile.capacities.totalTokens(scale: 6, branch: 0)
                 // HeatKV's bytes do not quite rise with its slots, so that the search may stop a block early.
-                #expect(policy == "heatkv" ? 2 * total >= best : total == best, "\(bytes) bytes")
-                #expect(policy == "heatkv" || best == fitting)
+                // A measured allocation takes too long to try every number of slots.
+                switch policy {
+                case "heatkv": #expect(2 * total >= best, "\(bytes) bytes")
+                case "rate-distortion": #expect(50 * total >= 49 * best, "\(bytes) bytes")
+                default: #expect(total == best && best == fitting, "\(bytes) bytes")
+                }
             } else {
                 let error = try #require(throws: VernierError.self) {
                     try compile(statistics: statistics, request: request(policy, .bytes(bytes)))

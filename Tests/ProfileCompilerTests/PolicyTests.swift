@@ -112,7 +112,7 @@ import VernierCore
         Failure(
             policy: "magic", code: .invalidArgument,
             message:
-                "policy: expected one of uniform, pyramid, head-adaptive, cake, scalekv, scalekv-linear, heatkv, hack, "
+                "policy: expected one of rate-distortion, uniform, pyramid, head-adaptive, cake, scalekv, scalekv-linear, heatkv, hack, "
                 + "found \"magic\"."),
         Failure(
             policy: "pyramid", parameters: ["beta": 0.5, "gamma": 1], code: .invalidArgument,
@@ -199,7 +199,10 @@ import VernierCore
     @Test func policiesDescribeThemselves() {
         #expect(
             allocationPolicies.map(\.name)
-                == ["uniform", "pyramid", "head-adaptive", "cake", "scalekv", "scalekv-linear", "heatkv", "hack"])
+                == [
+                    "rate-distortion", "uniform", "pyramid", "head-adaptive", "cake", "scalekv", "scalekv-linear",
+                    "heatkv", "hack",
+                ])
         for policy in allocationPolicies {
             #expect(policy.summary.hasSuffix("."))
             for parameter in policy.parameters {

@@ -16,7 +16,7 @@ enum SyntheticStatistics {
     /// One prompt in which the history gets `1 - currentMass`, and the best tokens `topShare` of that.
     static func make(
         layers: Int, heads: Int, branches: Int = 2, headWidth: Int = 16, sides: [Int], topCounts: [Int] = [1, 4, 16],
-        prompts: Int = 1, topShare: (_ layer: Int, _ scale: Int) -> Double = { _, _ in 0.5 },
+        prompts: Int = 1, signs: Int = 2, topShare: (_ layer: Int, _ scale: Int) -> Double = { _, _ in 0.5 },
         currentMass: (_ layer: Int, _ scale: Int) -> Double
     ) throws -> CalibrationStatistics {
         let identity = try ModelIdentity(
@@ -25,7 +25,8 @@ enum SyntheticStatistics {
         var statistics = try CalibrationStatistics(
             identity: identity, schedule: schedule(sides),
             settings: CalibrationSettings(
-                topCounts: topCounts, signCount: 2, seed: 11, guidance: 3, temperature: 1, topP: 1, toolVersion: "test"),
+                topCounts: topCounts, signCount: signs, seed: 11, guidance: 3, temperature: 1, topP: 1,
+                toolVersion: "test"),
             corpus: CorpusReference(digest: digest, promptCount: max(prompts, 1)))
         let layout = statistics.layout
         var prompt = AttentionStatistics(layout: layout)
@@ -55,26 +56,42 @@ enum SyntheticStatistics {
                 }
             }
         }
-        var sketches = AttentionSketches(layout: layout, promptCount: 1)
-        var random = SplitMix64(seed: 7)
-        sketches.attention = random.floats(sketches.attention.count)
-        sketches.key = random.floats(sketches.key.count)
-        sketches.value = random.floats(sketches.value.count)
         for index in 0..<prompts {
-            try statistics.add(prompt, corpusIndex: index, promptDigest: digest, sketches: sketches)
+            try statistics.add(
+                prompt, corpusIndex: index, promptDigest: digest, sketches: sketches(index, statistics.layout))
         }
         return statistics
     }
 
+    /// Random sketches of one prompt in which neighbours look alike; nil without signs.
+    static func sketches(_ prompt: Int, _ layout: StatisticsLayout) -> AttentionSketches? {
+        guard layout.signCount > 0 else { return nil }
+        var random = SplitMix64(seed: UInt64(1000 + prompt))
+        var sketches = AttentionSketches(layout: layout, promptCount: 1)
+        func walk(_ count: Int, _ size: Float) -> [Float] {
+            var row = random.floats(layout.signCount)
+            var values: [Float] = []
+            for _ in 0..<(count / layout.signCount) {
+                for r in row.indices { row[r] = 0.8 * row[r] + 0.6 * random.float() }
+                values += row.map { $0 * size }
+            }
+            return values
+        }
+        sketches.attention = walk(layout.valueCount(of: .attention), 0.05)
+        sketches.key = walk(layout.valueCount(of: .key), 2)
+        sketches.value = walk(layout.valueCount(of: .value), 1)
+        return sketches
+    }
+
     /// Seeded masses that differ for every layer and scale.
-    static func random(layers: Int, heads: Int, branches: Int = 2, sides: [Int], seed: UInt64) throws
-        -> CalibrationStatistics
+    static func random(layers: Int, heads: Int, branches: Int = 2, sides: [Int], seed: UInt64, signs: Int = 2)
+        throws -> CalibrationStatistics
     {
         var random = SplitMix64(seed: seed)
         let current = (0..<layers * sides.count).map { _ in Double(random.float(in: 0.05...0.95)) }
         let top = (0..<layers * sides.count).map { _ in Double(random.float(in: 0.05...0.95)) }
         return try make(
-            layers: layers, heads: heads, branches: branches, sides: sides,
+            layers: layers, heads: heads, branches: branches, sides: sides, signs: signs,
             topShare: { top[$0 * sides.count + $1] }, currentMass: { current[$0 * sides.count + $1] })
     }
 }

@@ -28,8 +28,8 @@ struct PoolingPlanTests {
                             })
                         if fitted {
                             map = map.fitted(
-                                keyFactors: (0..<sources).map { Float($0 % 5) * 0.37 - 0.5 },
-                                valueFactors: (0..<sources).map { Float($0 % 7) * 0.21 },
+                                keyCoefficients: (0..<sources).map { Float($0 % 5) * 0.37 - 0.5 },
+                                valueCoefficients: (0..<sources).map { Float($0 % 7) * 0.21 },
                                 biasSteps: (0..<map.slotCount).map { Float($0) * 0.125 - 0.25 })
                         }
                     }
@@ -46,7 +46,7 @@ struct PoolingPlanTests {
         let plan = try plan(seed: seed, fitted: fitted, schedule: schedule)
         return try Profile(
             model: Examples.model(layers: 2), schedule: schedule, policy: PolicyDescription(name: "rate-distortion"),
-            selection: .poolingPlan, storage: .float32, requestedBudget: .keptShare(1), capacities: plan.capacities,
+            selection: .poolingPlan(), storage: .float32, requestedBudget: .keptShare(1), capacities: plan.capacities,
             plan: plan, provenance: Examples.provenance())
     }
 
@@ -93,10 +93,9 @@ struct PoolingPlanTests {
                 for (source, positions) in sources.enumerated() {
                     let target = map.isIdentity ? UInt16(source) : map.targets[source]
                     guard target != BoundaryMap.dropped else { continue }
-                    for (position, weight) in positions {
-                        next[Int(target)][position] = weight * coefficients.keys[source]
-                        #expect(coefficients.keys[source] == coefficients.values[source])
-                    }
+                    let (key, value) = coefficients.pair(source: source)
+                    #expect(key == value)
+                    for (position, weight) in positions { next[Int(target)][position] = weight * key }
                 }
                 weights = next
                 let biases = plan.biases(branch: branch, scale: scale, layer: layer, head: head)
@@ -111,10 +110,18 @@ struct PoolingPlanTests {
     @Test func fittedNumbersStayWithinHalfAStep() throws {
         let map = BoundaryMap(labels: [0, 0, 1, 2, 2, 2])
             .fitted(
-                keyFactors: [0.9, 1.1, 0.3, -0.2, 1, 7.5], valueFactors: [], biasSteps: [0.01, -0.02, 40])
-        #expect(map.keyCodes[2] == 4096)  // alone: what is kept is kept exactly
-        #expect(map.keyCodes[0] == 3686 && map.keyCodes[3] == -819 && map.keyCodes[5] == 30720)
+                keyCoefficients: [0.9, 1.1, 0.3, -0.2, 1, 7.5], biasSteps: [0.01, -0.02, 40])
+        #expect(map.keyCodes[2] == 8192)  // alone: what is kept is kept exactly
+        #expect(map.keyCodes[0] == 7373 && map.keyCodes[3] == -1638 && map.keyCodes[5] == Int16.max)
         #expect(map.valueCodes.isEmpty)
+        let plan = try PoolingPlan(
+            schedule: Examples.schedule([2, 1, 1]), branchCount: 1, layerCount: 1, headCount: 1,
+            maps: [BoundaryMap(keeping: 0), BoundaryMap(keeping: 4), BoundaryMap(labels: [0, 0, 1, 2, 2])].map {
+                $0.fitted(keyCoefficients: (0..<$0.sourceCount).map { 0.25 * Float($0) })
+            })
+        let pairs = plan.coefficients(branch: 0, scale: 2, layer: 0, head: 0)
+        #expect((0..<5).map { pairs.pair(source: $0).key } == [0, 0.25, 1, 0.75, 1])
+        #expect((0..<5).map { pairs.pair(source: $0).value } == [0, 0.25, 1, 0.75, 1])
         #expect(map.biasCodes == [10, -20, Int16.max])
     }
 

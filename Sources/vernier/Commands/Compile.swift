@@ -1,6 +1,8 @@
 import ArgumentParser
+import Generation
 import ProfileCompiler
 import ProfileFormat
+import Refinement
 import StatisticsFile
 import VernierCore
 
@@ -23,10 +25,18 @@ struct Compile: ParsableCommand {
     var tokens: Double?
     @Option(help: "Budget in bytes for one picture, all branches, for example 900KB.")
     var bytes: String?
-    @Option(help: "Allocation policy: \(allocationPolicies.map(\.name).joined(separator: ", ")).")
-    var policy: String = "scalekv"
-    @Option(help: "Selection rule: \(SelectionRule.knownNames.joined(separator: ", ")).")
-    var selection: String = "attention-mass"
+    @Option(
+        help: """
+            Allocation policy: \(allocationPolicies.map(\.name).joined(separator: ", ")). \
+            Default: rate-distortion, or scalekv for statistics without sketches.
+            """)
+    var policy: String?
+    @Option(
+        help: """
+            Selection rule: \(SelectionRule.knownNames.joined(separator: ", ")). \
+            Default: pooling-plan, or attention-mass for statistics without sketches.
+            """)
+    var selection: String?
     @Option(help: "Storage format of kept keys and values: \(StorageFormat.knownNames.joined(separator: ", ")).")
     var storage: String = StorageFormat.float32.name
     @Option(help: "Drafters N_d (scalekv, scalekv-linear): layer-scale pairs with the lowest selectivity.")
@@ -37,6 +47,13 @@ struct Compile: ParsableCommand {
     var parameters: [String] = []
     @Option(name: .customLong("select-set"), help: "A parameter of the selection rule, name=value; repeatable.")
     var selectionParameters: [String] = []
+    @Option(help: "Fit a pooling plan's numbers to this many prompts; needs --model and --prompts.")
+    var refine: Int?
+    @Option(help: "Model directory, for --refine.")
+    var model: String?
+    @Option(help: "Corpus the statistics are from, for --refine.")
+    var prompts: String?
+    @OptionGroup var progress: ProgressOption
     @Flag(help: "Say what was decided and why.")
     var explain = false
 
@@ -44,6 +61,10 @@ struct Compile: ParsableCommand {
         guard [keep != nil, tokens != nil, bytes != nil].filter({ $0 }).count == 1 else {
             throw ValidationError("Give exactly one budget: --keep 10%, --tokens N or --bytes 900KB.")
         }
+        guard refine == nil || (model != nil && prompts != nil) else {
+            throw ValidationError("--refine runs the model: give --model and --prompts too.")
+        }
+        if let refine, refine < 2 { throw ValidationError("--refine needs at least 2 prompts.") }
     }
 
     func run() throws {
@@ -51,11 +72,20 @@ struct Compile: ParsableCommand {
         var pairs = parameters
         if let drafters { pairs.append("drafters=\(drafters)") }
         if let asi { pairs.append("index=\(asi)") }
+        let measured = try StatisticsFile.read(statistics)
         let request = CompilationRequest(
-            policy: PolicyDescription(name: policy, parameters: try Parameters.parse(pairs)), budget: try budget(),
-            selection: try SelectionRule(name: selection, parameters: try Parameters.parse(selectionParameters)),
+            policy: PolicyDescription(
+                name: policy ?? CompilationRequest.defaultPolicyName(for: measured),
+                parameters: try Parameters.parse(pairs)),
+            budget: try budget(),
+            selection: try SelectionRule(
+                name: selection ?? CompilationRequest.defaultSelectionName(for: measured),
+                parameters: try Parameters.parse(selectionParameters)),
             storage: try cellStorage(), toolVersion: VernierVersion.current)
-        let profile = try compile(statistics: try StatisticsFile.read(statistics), request: request)
+        var profile = try compile(statistics: measured, request: request)
+        if let refine, let model, let prompts {
+            profile = try refined(profile, count: refine, model: model, prompts: prompts)
+        }
         try profile.write(to: out)
         if explain { print(profile.explain()) }
         let budget = profile.realisedBudget
@@ -73,6 +103,23 @@ struct Compile: ParsableCommand {
                 found: JSONValue.quoted(storage))
         }
         return format
+    }
+
+    private func refined(_ profile: Profile, count: Int, model path: String, prompts: String) throws -> Profile {
+        let corpus = try Corpus(path: prompts)
+        guard corpus.digest == profile.provenance.corpusDigest else {
+            throw VernierError(
+                .mismatch, at: prompts, expected: "the corpus of the statistics, \(profile.provenance.corpusDigest)",
+                found: corpus.digest, remedy: "Refine with the corpus that was calibrated on.")
+        }
+        let refiner = try PlanRefiner(
+            model: try TextToImageModel(path: path),
+            request: RefinementRequest(corpus: corpus, promptCount: count, seed: profile.provenance.seed))
+        let (refined, report) = try progress.run { try refiner.refine(profile, name: out, progress: $0) }
+        print(
+            "refined on \(count) prompts: held-out error \(Float(report.errorBefore)) -> \(Float(report.errorAfter)), "
+                + "\(report.confirmedMaps) of \(report.fittedMaps) maps confirmed")
+        return refined
     }
 
     private func budget() throws -> BudgetRequest {

@@ -1,0 +1,28 @@
+/// What each source of one boundary map counts in its slot's key and value.
+public struct BoundaryCoefficients: Sendable {
+    private let map: BoundaryMap
+    /// History positions of the old slots and of the new ones; empty: one each.
+    private let before: [Int32]
+    private let after: [Int32]
+    private let oldCount: Int
+
+    init(map: BoundaryMap, before: [Int32], after: [Int32], oldCount: Int) {
+        self.map = map
+        self.before = before
+        self.after = after
+        self.oldCount = oldCount
+    }
+
+    /// The coefficients of a source that is not dropped: fitted ones, or those of a running mean over positions.
+    public func pair(source: Int) -> (key: Float, value: Float) {
+        guard !map.isIdentity else { return (1, 1) }
+        let key: Float
+        if map.keyCodes.isEmpty {
+            let members = source < oldCount && !before.isEmpty ? before[source] : 1
+            key = Float(members) / Float(after.isEmpty ? 1 : after[Int(map.targets[source])])
+        } else {
+            key = Float(map.keyCodes[source]) / BoundaryMap.coefficientSteps
+        }
+        return (key, map.valueCodes.isEmpty ? key : Float(map.valueCodes[source]) / BoundaryMap.coefficientSteps)
+    }
+}
