@@ -25,7 +25,8 @@ let package = Package(
         // What users ship: load a profile, check that it fits, generate. No HDF5, no calibrator.
         .library(name: "VernierRuntime", targets: ["KVCacheRuntime", "ModelFamilies", "Generation"]),
         // What users calibrate and compile with.
-        .library(name: "VernierCalibration", targets: ["Calibration", "StatisticsFile", "ProfileCompiler", "Refinement"]),
+        .library(
+            name: "VernierCalibration", targets: ["Calibration", "StatisticsFile", "ProfileCompiler", "Refinement"]),
         .executable(name: "vernier", targets: ["vernier"]),
     ],
     dependencies: [
@@ -112,7 +113,7 @@ let package = Package(
             name: "Frontier",
             dependencies: [
                 "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation",
-                "CalibrationStatistics", "ProfileCompiler", "Evaluation",
+                "CalibrationStatistics", "ProfileCompiler", "Refinement", "Evaluation",
             ], swiftSettings: strict),
         .executableTarget(
             name: "vernier",

@@ -13,13 +13,14 @@ import VernierCore
 /// candidates are stored in the result folder under the digest of everything that decides their numbers: a run that is
 /// interrupted and started again goes on with the next candidate and leaves the same bytes as an uninterrupted one.
 ///
-/// A method's variants are all measured in the first storage format; the one of highest mean PSNR stands for the method
-/// at that budget, there and in the other formats.
+/// A method's variants are all measured in the first storage format, on all pictures or on the first ones; the one of
+/// highest mean PSNR stands for the method at that budget, there and in the other formats, on all pictures.
 public struct Frontier {
     private let model: TextToImageModel
     private let statistics: CalibrationStatistics
     private let request: FrontierRequest
     private let bench: EvaluationBench
+    private let fitter: PlanFitter
 
     /// Checks a request; nothing is compiled or drawn yet.
     ///
@@ -60,6 +61,7 @@ public struct Frontier {
             model: model, prompts: request.prompts, seeds: request.seeds,
             settings: request.settings ?? model.defaultSettings, vocabulary: request.vocabulary,
             batchSize: request.batchSize)
+        fitter = try PlanFitter(model: model, request: request.refinement)
         self.model = model
         self.statistics = statistics
         self.request = request
@@ -68,7 +70,7 @@ public struct Frontier {
     /// What a run would do: the profiles that compile in the first storage format, and what does not compile.
     public func plan() -> (profiles: [(name: String, profile: Profile)], gaps: [FrontierGap]) {
         var gaps: [FrontierGap] = []
-        let compiled = groups.flatMap { compile($0.tasks, &gaps) }
+        let compiled = groups.flatMap { compile($0.tasks, fits: false, &gaps) }
         return (compiled.map { ($0.task.name, $0.profile) }, gaps)
     }
 
@@ -86,12 +88,16 @@ public struct Frontier {
         var gaps: [FrontierGap] = []
         let compiled = groups.map { (group: $0, candidates: compile($0.tasks, &gaps)) }
 
-        let later = compiled.reduce(0) { $0 + ($1.candidates.isEmpty ? 0 : $1.group.laterStorages.count) }
-        let missing = try compiled.flatMap(\.candidates).count {
-            !store.has(keys.key(profileDigest: try $0.profile.digest()))
+        let units = try compiled.reduce(0) { sum, entry in
+            guard !entry.candidates.isEmpty else { return sum }
+            let jobs = variantJobs(entry.candidates.count)
+            let missing = try entry.candidates.count {
+                !store.has(keys.key(profileDigest: try $0.profile.digest(), jobs: jobs))
+            }
+            let whole = entry.group.laterStorages.count + (jobs == nil ? 0 : 1)
+            return sum + missing * self.units(jobs) + whole * self.units(nil)
         }
-        let progress = FrontierProgress(
-            total: bench.jobs.count + (missing + later) * unitsPerCandidate, handler: handler)
+        let progress = FrontierProgress(total: bench.jobs.count + units, handler: handler)
         let session = Session(
             store: store, keys: keys, progress: progress,
             shelf: ReferenceShelf(bench: bench, maximumLogitBytes: request.maximumLogitBytes))
@@ -99,8 +105,9 @@ public struct Frontier {
         let baseline = try measureBaseline(session)
         var points: [FrontierPoint] = [], others: [FrontierPoint] = []
         for (group, candidates) in compiled {
+            let jobs = variantJobs(candidates.count)
             let measured = try candidates.compactMap { candidate in
-                try point(candidate, variantCount: candidates.count, session, &gaps)
+                try point(candidate, variantCount: candidates.count, jobs: jobs, session, &gaps)
             }
             // Ties go to the variant that stands first.
             guard
@@ -108,15 +115,19 @@ public struct Frontier {
                     (measured[$0].point.psnr, $1) < (measured[$1].point.psnr, $0)
                 })
             else { continue }
-            points.append(measured[best].point)
+            let chosen = measured[best]
+            if jobs == nil {
+                points.append(chosen.point)
+            } else if let whole = try wholePoint(
+                chosen.candidate, variantCount: candidates.count, session, &gaps)
+            {
+                points.append(whole)
+            }
             others += measured.indices.filter { $0 != best }.map { measured[$0].point }
-            let tasks = group.laterStorages.map { measured[best].candidate.task.stored(as: $0) }
+            let tasks = group.laterStorages.map { chosen.candidate.task.stored(as: $0) }
             for candidate in compile(tasks, &gaps) {
-                if store.has(keys.key(profileDigest: try candidate.profile.digest())) {
-                    progress.skip(unitsPerCandidate)
-                }
-                if let measured = try point(candidate, variantCount: candidates.count, session, &gaps) {
-                    points.append(measured.point)
+                if let point = try wholePoint(candidate, variantCount: candidates.count, session, &gaps) {
+                    points.append(point)
                 }
             }
         }
@@ -153,11 +164,15 @@ public struct Frontier {
         }
     }
 
-    private func compile(_ tasks: [FrontierTask], _ gaps: inout [FrontierGap]) -> [Candidate] {
+    private func compile(
+        _ tasks: [FrontierTask], fits: Bool = true, _ gaps: inout [FrontierGap]
+    ) -> [Candidate] {
         tasks.compactMap { task in
             do {
+                let profile = try task.compile(statistics, toolVersion: request.toolVersion)
                 return Candidate(
-                    task: task, profile: try task.compile(statistics, toolVersion: request.toolVersion))
+                    task: task,
+                    profile: task.variant.isRefined && fits ? try fitter.fit(profile, name: task.name) : profile)
             } catch {
                 gaps.append(FrontierGap(task, Self.refusal(error, task)))
                 return nil
@@ -179,23 +194,45 @@ public struct Frontier {
         let shelf: ReferenceShelf
     }
 
-    /// The runs of pictures that a candidate takes.
-    private var unitsPerCandidate: Int {
-        bench.batches.reduce(0) {
+    /// The pictures on which `count` variants are compared; nil for all.
+    private func variantJobs(_ count: Int) -> Int? {
+        guard count > 1, let prompts = request.variantPrompts, prompts < request.prompts.count else { return nil }
+        return max(prompts, 1) * request.seeds.count
+    }
+
+    /// The batches of the first `jobs` pictures; nil for all.
+    private func batches(_ jobs: Int?) -> [Range<Int>] {
+        guard let jobs else { return bench.batches }
+        return bench.batches.filter { $0.lowerBound < jobs }.map { $0.clamped(to: 0..<jobs) }
+    }
+
+    /// The runs of pictures that a candidate takes on the first `jobs` pictures.
+    private func units(_ jobs: Int?) -> Int {
+        batches(jobs).reduce(0) {
             $0 + $1.count * (bench.measuresDivergence($1, request.divergencePrompts) ? 2 : 1)
         }
     }
 
-    private func point(
+    /// A candidate on all pictures that were counted as work to do.
+    private func wholePoint(
         _ candidate: Candidate, variantCount: Int, _ session: Session, _ gaps: inout [FrontierGap]
+    ) throws -> FrontierPoint? {
+        if session.store.has(session.keys.key(profileDigest: try candidate.profile.digest())) {
+            session.progress.skip(units(nil))
+        }
+        return try point(candidate, variantCount: variantCount, jobs: nil, session, &gaps)?.point
+    }
+
+    private func point(
+        _ candidate: Candidate, variantCount: Int, jobs: Int?, _ session: Session, _ gaps: inout [FrontierGap]
     ) throws -> (candidate: Candidate, point: FrontierPoint)? {
-        let key = session.keys.key(profileDigest: try candidate.profile.digest())
+        let key = session.keys.key(profileDigest: try candidate.profile.digest(), jobs: jobs)
         let measurement: Measurement
-        if let stored = try session.store.read(key, records: bench.jobs.count) {
+        if let stored = try session.store.read(key, records: jobs ?? bench.jobs.count) {
             measurement = stored
         } else {
             do {
-                measurement = try measure(candidate, key: key, session)
+                measurement = try measure(candidate, key: key, jobs: jobs, session)
             } catch let failure as CandidateFailure {
                 gaps.append(FrontierGap(candidate.task, failure.error))
                 return nil
@@ -215,7 +252,9 @@ public struct Frontier {
         let error: VernierError
     }
 
-    private func measure(_ candidate: Candidate, key: String, _ session: Session) throws -> Measurement {
+    private func measure(
+        _ candidate: Candidate, key: String, jobs: Int?, _ session: Session
+    ) throws -> Measurement {
         func own<Value>(_ body: () throws -> Value) throws -> Value {
             do { return try body() } catch {
                 throw CandidateFailure(error: Self.refusal(error, candidate.task))
@@ -225,7 +264,7 @@ public struct Frontier {
             try ImageGenerator(model: model, profile: candidate.profile, profileName: candidate.task.name)
         }
         var records: [PictureRecord] = []
-        for batch in bench.batches {
+        for batch in batches(jobs) {
             let reference = try self.reference(batch, session)
             let measured = try own {
                 try bench.measure(generator, against: reference, divergencePrompts: request.divergencePrompts)
@@ -271,6 +310,8 @@ public struct Frontier {
         var object = JSONObject()
         for (key, value) in bench.settingsJSON { object[key] = value }
         object["divergencePrompts"] = request.divergencePrompts.map { .integer(Int64($0)) } ?? .null
+        object["variantPrompts"] = request.variantPrompts.map { .integer(Int64($0)) } ?? .null
+        object["refinementPrompts"] = request.refinement.map { .integer(Int64($0.promptCount)) } ?? .null
         object["vocabularyDigest"] = request.vocabulary.map { .string($0.digest) } ?? .null
         object["corpusDigest"] = .string(request.corpusDigest)
         object["toolVersion"] = .string(request.toolVersion)

@@ -3,7 +3,8 @@ import ProfileFormat
 /// One competitor of a frontier: a named way to compile a profile, in one variant or several.
 ///
 /// Where a paper leaves parameters open, a method has several variants; the best of them at each budget stands for the
-/// method, chosen on the very pictures that are reported, so that a peer is never shown below what it can do.
+/// method, chosen on pictures that are reported (all of them, or the first ones if there are many), so that a peer is
+/// never shown below what it can do.
 public struct FrontierMethod: Sendable, Hashable {
     /// One setting of a method: what to ask the compiler for.
     ///
@@ -18,16 +19,19 @@ public struct FrontierMethod: Sendable, Hashable {
         public let selection: String
         /// Those parameters of the selection rule that differ from the default.
         public let selectionParameters: Parameters
+        /// Whether the plan's numbers are fitted to calibration prompts afterwards.
+        public let isRefined: Bool
 
         /// Makes a variant.
         public init(
             _ label: String = "", policy: String, _ policyParameters: Parameters = [:], selection: String,
-            _ selectionParameters: Parameters = [:]
+            _ selectionParameters: Parameters = [:], isRefined: Bool = false
         ) {
             self.label = label
             self.policy = PolicyDescription(name: policy, parameters: policyParameters)
             self.selection = selection
             self.selectionParameters = selectionParameters
+            self.isRefined = isRefined
         }
     }
 

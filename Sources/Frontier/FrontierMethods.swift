@@ -44,21 +44,23 @@ public enum FrontierMethods {
                     .init(
                         "last \(window) tokens", policy: "cake", selection: "cake",
                         ["window": .integer(Int64(window))])
-                }),
+                } + [.init("all queries' mass", policy: "cake", selection: "attention-mass")]),
             FrontierMethod(
                 "hack", "Structural and contextual heads, each with a rule of its own (arXiv 2504.09261).",
                 [.init(policy: "hack", selection: "hack")]),
             FrontierMethod(
                 "scalekv-paper",
                 "ScaleKV as printed (arXiv 2505.19602, Eq. 2-5), at the best drafters, form of the index and window.",
-                [("normalised", [1, 2, 3, 4]), ("raw", [2])].flatMap { index, factors in
+                [("normalised", [1, 2, 3]), ("raw", [2])].flatMap { index, factors in
                     factors.filter { $0 < scales }.flatMap { factor in
-                        [4, 2].map { side in
+                        [(4, true), (4, false), (2, true)].map { side, keeps in
                             .init(
-                                "\(factor * layers) drafters, \(index) index, window \(side) x \(side)",
+                                "\(factor * layers) drafters, \(index) index, window \(side) x \(side)"
+                                    + (keeps ? "" : " only scored"),
                                 policy: "scalekv-linear",
                                 ["drafters": .integer(Int64(factor * layers)), "index": .string(index)],
-                                selection: "observation-window", ["side": .integer(Int64(side))])
+                                selection: "observation-window",
+                                ["keepsWindow": .bool(keeps), "side": .integer(Int64(side))])
                         }
                     }
                 }),
@@ -84,7 +86,11 @@ public enum FrontierMethods {
                 [.init(policy: "uniform", selection: "attention-matching")]),
             FrontierMethod(
                 "oracle", "What the next scale of this very picture attends to: a ceiling of eviction, not a method.",
-                [.init(policy: "uniform", selection: "oracle")]),
+                [true, false].map { norm in
+                    .init(
+                        norm ? "times value norm" : "mass alone", policy: "uniform", selection: "oracle",
+                        ["valueNorm": .bool(norm)])
+                }),
             FrontierMethod(
                 "spatial", "Blocks of neighbouring positions pooled, by geometry alone.",
                 [.init(policy: "uniform", selection: "spatial")]),
@@ -100,6 +106,9 @@ public enum FrontierMethods {
             FrontierMethod(
                 "pooling-plan", "Slots pooled by measured cost, one budget over all cells.",
                 [.init(policy: "rate-distortion", selection: "pooling-plan")]),
+            FrontierMethod(
+                "pooling-plan-refined", "The same with coefficients and biases fitted to the calibration prompts.",
+                [.init(policy: "rate-distortion", selection: "pooling-plan", isRefined: true)]),
         ]
     }
 
@@ -109,10 +118,10 @@ public enum FrontierMethods {
             .init(
                 "last \(window) tokens", policy: policy, selection: "snapkv", ["window": .integer(Int64(window))])
         }
-            + [4, 2].map { side in
+            + [(4, true), (4, false), (2, true)].map { side, keeps in
                 .init(
-                    "window \(side) x \(side)", policy: policy, selection: "observation-window",
-                    ["side": .integer(Int64(side))])
+                    "window \(side) x \(side)" + (keeps ? "" : " only scored"), policy: policy,
+                    selection: "observation-window", ["keepsWindow": .bool(keeps), "side": .integer(Int64(side))])
             }
     }
 

@@ -2,6 +2,7 @@ import Evaluation
 import Generation
 import ModelFamilies
 import ProfileFormat
+import Refinement
 
 /// What a frontier compares: methods x budgets x storage formats, on the same prompts and seeds.
 public struct FrontierRequest: Sendable {
@@ -25,6 +26,10 @@ public struct FrontierRequest: Sendable {
     public var batchSize: Int
     /// The forced-decoding divergence is measured on the first so many prompts; nil for all.
     public var divergencePrompts: Int?
+    /// A method's variants are compared on the first so many prompts, and only the best is measured on all; nil for all.
+    public var variantPrompts: Int?
+    /// What refined plans are fitted to; nil leaves such methods out.
+    public var refinement: RefinementRequest?
     /// The method that others are compared with prompt by prompt.
     public var comparedMethod: String?
     /// Seed of the intervals' resampling.
@@ -39,6 +44,7 @@ public struct FrontierRequest: Sendable {
         methods: [FrontierMethod], budgets: [BudgetRequest], storages: [CellStorage] = [.float32],
         prompts: [CorpusPrompt], corpusDigest: String, seeds: [UInt64] = [0, 1], settings: SamplingSettings? = nil,
         vocabulary: SceneVocabulary? = nil, batchSize: Int = 8, divergencePrompts: Int? = nil,
+        variantPrompts: Int? = nil, refinement: RefinementRequest? = nil,
         comparedMethod: String? = nil, bootstrapSeed: UInt64 = 0, toolVersion: String,
         maximumLogitBytes: Int = 1 << 31
     ) {
@@ -52,6 +58,8 @@ public struct FrontierRequest: Sendable {
         self.vocabulary = vocabulary
         self.batchSize = batchSize
         self.divergencePrompts = divergencePrompts
+        self.variantPrompts = variantPrompts
+        self.refinement = refinement
         self.comparedMethod = comparedMethod
         self.bootstrapSeed = bootstrapSeed
         self.toolVersion = toolVersion

@@ -24,11 +24,12 @@ struct MeasurementKey: Sendable {
             ] + bench.prompts.flatMap { [$0.digest, try $0.scene?.canonicalLine() ?? ""] }
     }
 
-    /// The key of a profile; nil stands for the full cache.
-    func key(profileDigest: String?) -> String {
+    /// The key of a profile on the first `jobs` pictures, nil for all; a nil profile stands for the full cache.
+    func key(profileDigest: String?, jobs: Int? = nil) -> String {
         var digest = Digest()
         for field in fields { digest.update(field: field) }
         digest.update(field: profileDigest ?? "full cache")
+        if let jobs { digest.update(field: "first \(jobs) pictures") }
         return digest.finalise()
     }
 }

@@ -45,7 +45,8 @@ public enum SelectorRegistry {
         case AttentionMassRule.name: return AttentionMassRule(valueNorm: parameters.bool("valueNorm") ?? false)
         case ObservationWindowRule.name:
             return ObservationWindowRule(
-                side: parameters.integer("side") ?? 4, pooling: pooling(parameters) ?? .none)
+                side: parameters.integer("side") ?? 4, pooling: pooling(parameters) ?? .none,
+                keepsWindow: parameters.bool("keepsWindow") ?? true)
         case SinkRecentRule.name: return SinkRecentRule(sinkScales: parameters.integer("sinkScales") ?? 3)
         case SlidingWindowRule.name: return SlidingWindowRule()
         case RandomRule.name: return RandomRule(seed: UInt64(clamping: parameters.integer("seed") ?? 0))

@@ -65,7 +65,7 @@ extension SelectionRule {
                 ("structuralHeads", .heads, ""),
             ]
         ),
-        ("observation-window", pooling("none") + [("side", .integer(1...64), 4)]),
+        ("observation-window", pooling("none") + [("keepsWindow", .flag, true), ("side", .integer(1...64), 4)]),
         ("oracle", [("horizon", .integer(1...64), 1), ("valueNorm", .flag, true)]),
         (
             "pooling-plan",

@@ -24,7 +24,8 @@ public struct SelectionRule: Sendable, Hashable, CustomStringConvertible {
     public static func observationWindow(side: Int = 4) -> SelectionRule {
         precondition((1...64).contains(side), "the window's side is from 1 to 64")
         return SelectionRule(
-            known: "observation-window", ["pooling": "none", "reach": 2, "side": .integer(Int64(side))])
+            known: "observation-window",
+            ["keepsWindow": true, "pooling": "none", "reach": 2, "side": .integer(Int64(side))])
     }
     /// Positions drawn at random from the seed.
     ///

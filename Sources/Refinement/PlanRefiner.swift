@@ -10,7 +10,7 @@ import VernierCore
 /// Groups stay. Boundary after boundary, each head's numbers are fitted on three quarters of the prompts, with slots as
 /// the runtime will hold them; they are kept where the error on the other prompts falls, else the plan's own stay.
 /// Heads are independent of each other: queries, keys and values are those of full-cache runs.
-public struct PlanRefiner {
+public final class PlanRefiner {
     /// How much the fit took back.
     public struct Report: Sendable {
         /// Mean squared error at the residual stream on the held-out part of the prompts, summed over heads and scales,
@@ -24,6 +24,8 @@ public struct PlanRefiner {
 
     private let model: TextToImageModel
     private let request: RefinementRequest
+    /// What was recorded of all layers, if they fit at once: one recording then serves every profile.
+    private var recording: [[RecordedHead]]?
 
     /// Prepares a refinement. Throws ``VernierError/Code/emptyInput`` for fewer than 2 prompts.
     public init(model: TextToImageModel, request: RefinementRequest) throws {
@@ -52,15 +54,16 @@ public struct PlanRefiner {
                 remedy: "Compile with --selection pooling-plan.")
         }
         let shape = model.transformer.shape
-        let perLayer = 3 * 4 * shape.width * model.schedule.totalTokens * promptCount * model.identity.branches
-        let step = max(1, min(shape.depth, request.recordingBytes / max(perLayer, 1)))
+        let bytesPerLayer = 3 * 4 * shape.width * model.schedule.totalTokens * promptCount * model.identity.branches
+        let step = max(1, min(shape.depth, request.recordingBytes / max(bytesPerLayer, 1)))
         let cells = plan.branchCount * shape.depth * shape.heads
         var fits = [HeadFit.Result?](repeating: nil, count: cells)
         let clock = ContinuousClock(), start = clock.now
         var done = 0
         for first in stride(from: 0, to: shape.depth, by: step) {
             let layers = first..<min(first + step, shape.depth)
-            let recorded = try record(layers)
+            let recorded = try recording ?? record(layers)
+            if layers.count == shape.depth { recording = recorded }
             for layer in layers {
                 let jobs = (0..<plan.branchCount).flatMap { branch in (0..<shape.heads).map { (branch, $0) } }
                 var results = [HeadFit.Result?](repeating: nil, count: jobs.count)

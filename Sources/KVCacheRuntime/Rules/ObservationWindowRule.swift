@@ -1,7 +1,7 @@
 import ProfileFormat
 
 /// Scores keys by the attention of a few observing queries, the centroids of a grid of patches over the current map,
-/// and always keeps the observers themselves (ScaleKV Eq. 5, arXiv 2505.19602; SnapKV, arXiv 2404.14469).
+/// and keeps the observers themselves unless told that they only score (ScaleKV Eq. 5, arXiv 2505.19602; SnapKV, arXiv 2404.14469).
 ///
 /// The map is cut into `side x side` patches; a patch of rows `a ..< b` has its centroid at row `(a + b - 1) / 2`
 /// (whole-number division). Maps with fewer rows or columns than `side` have one patch per row or column. The masses
@@ -14,13 +14,16 @@ public struct ObservationWindowRule: SlotSelector {
     public let side: Int
     /// How masses are pooled.
     public let pooling: NeighbourPooling
+    /// Whether the observers are kept whatever their mass, as published; small capacities do better without.
+    public let keepsWindow: Bool
 
     /// Makes the rule; the published window is 4 x 4.
     /// - Precondition: `side` is positive.
-    public init(side: Int = 4, pooling: NeighbourPooling = .none) {
+    public init(side: Int = 4, pooling: NeighbourPooling = .none, keepsWindow: Bool = true) {
         precondition(side > 0, "side is positive")
         self.side = side
         self.pooling = pooling
+        self.keepsWindow = keepsWindow
     }
 
     /// The observing tokens of a map, ascending.
@@ -42,7 +45,9 @@ public struct ObservationWindowRule: SlotSelector {
 
     public func select(_ candidates: SlotCandidates, into kept: UnsafeMutableBufferPointer<Int32>) {
         let window = Set(
-            observers(of: candidates.schedule.grids[candidates.scale]).map { $0 + candidates.historyCount })
+            !keepsWindow
+                ? []
+                : observers(of: candidates.schedule.grids[candidates.scale]).map { $0 + candidates.historyCount })
         let scores = pooling((0..<candidates.count).map { candidates.mass?[$0] ?? 0 })
         keepHighest(candidates.count, into: kept) { window.contains($0) ? .infinity : scores[$0] }
     }

@@ -4,6 +4,7 @@ import Evaluation
 import Frontier
 import Generation
 import ProfileFormat
+import Refinement
 import StatisticsFile
 import VernierCore
 
@@ -42,6 +43,12 @@ struct FrontierCommand: ParsableCommand {
     var against: String?
     @Option(help: "Measure the forced-decoding divergence on the first N prompts; a candidate then runs twice.")
     var divergencePrompts: Int = 32
+    @Option(help: "Compare a method's variants on the first N prompts; only the best is measured on all. 0: on all.")
+    var variantPrompts: Int = 32
+    @Option(help: "Fit refined plans to the first N prompts of --refine-prompts.")
+    var refine: Int = 64
+    @Option(help: "Corpus the statistics are from; without it refined plans are left out.")
+    var refinePrompts: String?
     @Option(help: "Pictures drawn together; does not change the numbers.")
     var batch: Int = 8
     @Flag(help: "Say what would be measured and what cannot be, draw nothing.")
@@ -54,6 +61,8 @@ struct FrontierCommand: ParsableCommand {
         try requireAtLeast(1, seeds, option: "--seeds")
         try requireAtLeast(1, limit, option: "--limit")
         try requireAtLeast(1, batch, option: "--batch")
+        try requireAtLeast(0, variantPrompts, option: "--variant-prompts")
+        try requireAtLeast(2, refine, option: "--refine")
         try requireAtLeast(0, divergencePrompts, option: "--divergence-prompts")
         _ = try storages()
     }
@@ -74,7 +83,9 @@ struct FrontierCommand: ParsableCommand {
                 prompts: Array(corpus.prompts.prefix(limit ?? corpus.prompts.count)), corpusDigest: corpus.digest,
                 seeds: (0..<UInt64(seeds)).map { firstSeed &+ $0 }, settings: sampling.settings(for: loaded),
                 vocabulary: try scenes.vocabulary(beside: prompts), batchSize: batch,
-                divergencePrompts: divergencePrompts, comparedMethod: compared,
+                divergencePrompts: divergencePrompts,
+                variantPrompts: variantPrompts == 0 ? nil : variantPrompts,
+                refinement: try refinement(source), comparedMethod: compared,
                 toolVersion: VernierVersion.current))
         if dryRun {
             let (profiles, gaps) = frontier.plan()
@@ -85,6 +96,17 @@ struct FrontierCommand: ParsableCommand {
         let report = try progress.run { try frontier.run(folder: out, progress: $0) }
         try FrontierFolder(path: out).write(report)
         print(try report.markdown())
+    }
+
+    private func refinement(_ statistics: CalibrationStatistics) throws -> RefinementRequest? {
+        guard let refinePrompts else { return nil }
+        let corpus = try Corpus(path: refinePrompts)
+        guard corpus.digest == statistics.corpus.digest else {
+            throw VernierError(
+                .mismatch, at: refinePrompts, expected: "the corpus of the statistics, \(statistics.corpus.digest)",
+                found: corpus.digest, remedy: "Refine with the corpus that was calibrated on.")
+        }
+        return RefinementRequest(corpus: corpus, promptCount: refine, seed: statistics.settings.seed)
     }
 
     private func storages() throws -> [CellStorage] {
