@@ -1,6 +1,6 @@
 # make demo   set up, build, then calibrate the shipped model, compile 10 % profiles, generate, print the table
 # make test   set up, build, run every test (what CI runs)
-# More:       setup build profiles format lint bench tangram clean
+# More:       setup build profiles frontier format lint bench tangram clean
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -12,9 +12,10 @@ VERNIER  := .build/release/vernier
 MODEL    := Calibration/Models/tangram
 CORPORA  := Calibration/Corpora
 OUT      := out/demo
+METHODS  := full-cache,random,sliding-window,streaming-llm,h2o,attention-mass,snapkv,pyramidkv,ada-kv,cake,hack,scalekv-paper,scalekv-released,heatkv,attention-matching,oracle,spatial,position-plan,position-plan-summary,pooling-plan-uniform,pooling-plan,pooling-plan-refined
 PACKAGES := pkg-config libopenblas-dev libhdf5-dev libpng-dev libsentencepiece-dev
 
-.PHONY: help setup build demo test profiles format lint bench tangram clean
+.PHONY: help setup build demo test profiles frontier format lint bench tangram clean
 
 help:
 	@sed -n 's/^# \?//; 1,3p' Makefile
@@ -43,27 +44,41 @@ demo: build
 	@mkdir -p $(OUT)
 	@echo; echo "== 1. calibrate: 64 prompts through $(MODEL), measuring attention"
 	$(VERNIER) calibrate --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --limit 64 --batch 8 --out $(OUT)/tangram.h5
-	@echo; echo "== 2. compile: three ways to keep 10 % of the cache"
-	$(VERNIER) compile $(OUT)/tangram.h5 --keep 10% --policy uniform --selection sliding-window --out $(OUT)/sliding-window-10.json
-	$(VERNIER) compile $(OUT)/tangram.h5 --keep 10% --policy scalekv --selection observation-window --out $(OUT)/observation-window-10.json
-	$(VERNIER) compile $(OUT)/tangram.h5 --keep 10% --policy scalekv --selection attention-mass --out $(OUT)/attention-mass-10.json
-	$(VERNIER) show $(OUT)/attention-mass-10.json
+	@echo; echo "== 2. compile: ScaleKV's 10 %, ours, ours fitted to the calibration prompts, and ours in int8 with 3 %"
+	$(VERNIER) compile $(OUT)/tangram.h5 --keep 10% --policy scalekv-linear --selection observation-window \
+	  --select-set keepsWindow=false --out $(OUT)/scalekv-10.json
+	$(VERNIER) compile $(OUT)/tangram.h5 --keep 10% --out $(OUT)/pooled-10.json
+	$(VERNIER) compile $(OUT)/tangram.h5 --keep 10% --refine 64 --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --out $(OUT)/refined-10.json
+	$(VERNIER) compile $(OUT)/tangram.h5 --keep 3% --storage int8 --refine 64 --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --out $(OUT)/refined-3-int8.json
+	$(VERNIER) show $(OUT)/refined-10.json
 	@echo; echo "== 3. generate with the profile"
-	$(VERNIER) generate --model $(MODEL) --profile $(OUT)/attention-mass-10.json --prompts $(CORPORA)/tangram-heldout.jsonl --limit 8 --batch 8 --out $(OUT)/pictures --report $(OUT)/generation.json
+	$(VERNIER) generate --model $(MODEL) --profile $(OUT)/refined-10.json --prompts $(CORPORA)/tangram-heldout.jsonl --limit 8 --batch 8 --out $(OUT)/pictures --report $(OUT)/generation.json
 	@echo; echo "== 4. prove: held-out prompts, the same noise, against the full cache"
-	$(VERNIER) eval --model $(MODEL) --prompts $(CORPORA)/tangram-heldout.jsonl --limit 32 --batch 8 \
-	  --profile $(OUT)/sliding-window-10.json --profile $(OUT)/observation-window-10.json --profile $(OUT)/attention-mass-10.json --out $(OUT)/result
+	$(VERNIER) eval --model $(MODEL) --prompts $(CORPORA)/tangram-heldout.jsonl --limit 32 --batch 8 --amplify 4 \
+	  --profile $(OUT)/scalekv-10.json --profile $(OUT)/pooled-10.json --profile $(OUT)/refined-10.json --profile $(OUT)/refined-3-int8.json --out $(OUT)/result
 	@echo "Pictures side by side: $(OUT)/result/contact-sheet.png   table: $(OUT)/result/report.md"
 
 test: setup
 	swift build $(FLAGS) --build-tests
 	swift test $(FLAGS) --skip-build
 
-# The shipped statistics and profiles, from the shipped model. Same inputs, same bytes.
+# The shipped statistics and profiles, from the shipped model. Same inputs, same bytes. Statistics hold 16 signs a
+# position instead of 32, to keep the repository small.
 profiles: build
 	@mkdir -p Calibration/Statistics Profiles
-	$(VERNIER) calibrate --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --limit 32 --batch 8 --out Calibration/Statistics/tangram.h5
-	for share in 20 10 5; do $(VERNIER) compile Calibration/Statistics/tangram.h5 --keep $$share% --out Profiles/tangram-$$share.json; done
+	$(VERNIER) calibrate --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --limit 32 --signs 16 --batch 8 --out Calibration/Statistics/tangram.h5
+	for share in 20 10 5; do $(VERNIER) compile Calibration/Statistics/tangram.h5 --keep $$share% --storage int8 --refine 32 \
+	  --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --out Profiles/tangram-$$share.json; done
+
+# Every method at every budget, 128 held-out prompts x 2 seeds: the tables in Profiles/frontier. About an hour on two
+# cores; goes on where it was interrupted.
+frontier: build
+	@mkdir -p out/frontier Profiles/frontier
+	test -s out/frontier/statistics.h5 || $(VERNIER) calibrate --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --limit 64 --batch 8 --out out/frontier/statistics.h5
+	$(VERNIER) frontier --model $(MODEL) --statistics out/frontier/statistics.h5 --prompts $(CORPORA)/tangram-heldout.jsonl \
+	  --limit 128 --seeds 2 --budgets 1%,2%,3%,5%,10%,20%,30% --storage float32,int8 --narrow pooling-plan,pooling-plan-refined \
+	  --methods $(METHODS) --divergence-prompts 32 --variant-prompts 8 --refine 64 --refine-prompts $(CORPORA)/tangram-calibration.jsonl --out out/frontier
+	cp out/frontier/frontier.json out/frontier/frontier.md out/frontier/frontier.svg out/frontier/frontier.png Profiles/frontier
 
 format:
 	swift format -i -p -r Package.swift Sources Tests

@@ -152,7 +152,7 @@ let package = Package(
         .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(
             name: "FrontierTests",
-            dependencies: ["Frontier", "Calibration", "StatisticsFile", "Evaluation", "TestSupport"]),
+            dependencies: ["Frontier", "Calibration", "Refinement", "StatisticsFile", "Evaluation", "TestSupport"]),
         .testTarget(name: "CommandLineTests", dependencies: ["vernier", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6],

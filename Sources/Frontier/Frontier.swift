@@ -5,6 +5,7 @@ import KVCacheRuntime
 import ModelFamilies
 import ProfileCompiler
 import ProfileFormat
+import Refinement
 import VernierCore
 
 /// Compiles every method at every budget in every storage format, measures what compiles, and says what does not.
@@ -155,11 +156,12 @@ public struct Frontier {
             // The full cache in Float32 is the reference itself.
             let storages = request.storages.filter { method.fixedBudget == nil || $0 != .float32 }
             guard let first = storages.first else { return [] }
+            let later = request.narrowMethods?.contains(method.name) ?? true ? Array(storages.dropFirst()) : []
             return (method.fixedBudget.map { [$0] } ?? request.budgets).map { budget in
                 Group(
                     tasks: method.variants.map {
                         FrontierTask(method: method, variant: $0, budget: budget, storage: first)
-                    }, laterStorages: Array(storages.dropFirst()))
+                    }, laterStorages: later)
             }
         }
     }

@@ -51,19 +51,7 @@ public enum FrontierMethods {
             FrontierMethod(
                 "scalekv-paper",
                 "ScaleKV as printed (arXiv 2505.19602, Eq. 2-5), at the best drafters, form of the index and window.",
-                [("normalised", [1, 2, 3]), ("raw", [2])].flatMap { index, factors in
-                    factors.filter { $0 < scales }.flatMap { factor in
-                        [(4, true), (4, false), (2, true)].map { side, keeps in
-                            .init(
-                                "\(factor * layers) drafters, \(index) index, window \(side) x \(side)"
-                                    + (keeps ? "" : " only scored"),
-                                policy: "scalekv-linear",
-                                ["drafters": .integer(Int64(factor * layers)), "index": .string(index)],
-                                selection: "observation-window",
-                                ["keepsWindow": .bool(keeps), "side": .integer(Int64(side))])
-                        }
-                    }
-                }),
+                scaleKVVariants(layers: layers, scales: scales)),
             FrontierMethod(
                 "scalekv-released", "ScaleKV as its code is (StargazerX0/ScaleKV), at the best window.",
                 [16, 4].map { window in
@@ -112,17 +100,39 @@ public enum FrontierMethods {
         ]
     }
 
+    /// What ScaleKV's paper leaves open: drafters, form of the index, side of the window, and whether it is kept.
+    private static func scaleKVVariants(layers: Int, scales: Int) -> [FrontierMethod.Variant] {
+        var variants: [FrontierMethod.Variant] = []
+        for (index, factor) in [("normalised", 1), ("normalised", 2), ("normalised", 3), ("raw", 2)]
+        where factor < scales {
+            let drafters = factor * layers
+            for window in observationWindows {
+                variants.append(
+                    .init(
+                        "\(drafters) drafters, \(index) index, \(window.label)", policy: "scalekv-linear",
+                        ["drafters": .integer(Int64(drafters)), "index": .string(index)],
+                        selection: "observation-window", window.parameters))
+            }
+        }
+        return variants
+    }
+
+    /// Windows of centroids over the map: the published one, the same only to score by, and a smaller one.
+    private static let observationWindows: [(label: String, parameters: Parameters)] = [
+        ("window 4 x 4", ["side": 4]), ("window 4 x 4 only scored", ["keepsWindow": false, "side": 4]),
+        ("window 2 x 2", ["side": 2]),
+    ]
+
     /// SnapKV's own windows, the last tokens of a map, and ScaleKV's, a grid over the map.
     private static func windows(policy: String) -> [FrontierMethod.Variant] {
-        [16, 4].map { window in
-            .init(
+        var variants = [16, 4].map { window in
+            FrontierMethod.Variant(
                 "last \(window) tokens", policy: policy, selection: "snapkv", ["window": .integer(Int64(window))])
         }
-            + [(4, true), (4, false), (2, true)].map { side, keeps in
-                .init(
-                    "window \(side) x \(side)" + (keeps ? "" : " only scored"), policy: policy,
-                    selection: "observation-window", ["keepsWindow": .bool(keeps), "side": .integer(Int64(side))])
-            }
+        variants += observationWindows.map {
+            .init($0.label, policy: policy, selection: "observation-window", $0.parameters)
+        }
+        return variants
     }
 
     /// The methods of the given names in the order of the table; all of them without names.

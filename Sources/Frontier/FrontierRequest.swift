@@ -12,6 +12,8 @@ public struct FrontierRequest: Sendable {
     public var budgets: [BudgetRequest]
     /// The storage formats; a method's variants are compared in the first.
     public var storages: [CellStorage]
+    /// The methods that are measured in all formats, others in the first only; nil for all.
+    public var narrowMethods: Set<String>?
     /// The held-out prompts; scenes are scored if `vocabulary` is given.
     public var prompts: [CorpusPrompt]
     /// SHA-256 of the prompts' file.
@@ -42,6 +44,7 @@ public struct FrontierRequest: Sendable {
     /// Gathers a request.
     public init(
         methods: [FrontierMethod], budgets: [BudgetRequest], storages: [CellStorage] = [.float32],
+        narrowMethods: Set<String>? = nil,
         prompts: [CorpusPrompt], corpusDigest: String, seeds: [UInt64] = [0, 1], settings: SamplingSettings? = nil,
         vocabulary: SceneVocabulary? = nil, batchSize: Int = 8, divergencePrompts: Int? = nil,
         variantPrompts: Int? = nil, refinement: RefinementRequest? = nil,
@@ -51,6 +54,7 @@ public struct FrontierRequest: Sendable {
         self.methods = methods
         self.budgets = budgets
         self.storages = storages
+        self.narrowMethods = narrowMethods
         self.prompts = prompts
         self.corpusDigest = corpusDigest
         self.seeds = seeds

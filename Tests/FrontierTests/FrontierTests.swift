@@ -4,6 +4,7 @@ import Generation
 import ModelFamilies
 import ProfileCompiler
 import ProfileFormat
+import Refinement
 import Synchronization
 import TestSupport
 import Testing
@@ -66,14 +67,14 @@ import VernierCore
     @Test func theBestVariantStandsForItsMethod() throws {
         let report = try run(bench.request(["scalekv-paper"], budgets: [.keptShare(0.3)]))
         let all = report.points + report.otherVariants
-        #expect(report.points.count == 1 && all.count == 8)
-        #expect(Set(all.map(\.variant)).count == 8)
-        #expect(report.points[0].variantCount == 8)
+        #expect(report.points.count == 1 && all.count == 12)
+        #expect(Set(all.map(\.variant)).count == 12)
+        #expect(report.points[0].variantCount == 12)
         let means = all.compactMap { $0.psnrDecibels?.mean }
         let best = try #require(means.max())
         #expect(report.points[0].psnrDecibels?.mean == best)
         let markdown = try report.markdown()
-        #expect(markdown.contains("\(report.points[0].variant), best of 8"), "\(markdown)")
+        #expect(markdown.contains("\(report.points[0].variant), best of 12"), "\(markdown)")
     }
 
     @Test func storageFormatsShareTheBestVariant() throws {
@@ -92,6 +93,50 @@ import VernierCore
         #expect(bytes[0] > bytes[1] && bytes[1] > bytes[2])
         #expect(report.points.allSatisfy { $0.row.measuredResidentBytes == $0.residentBytes })
         #expect(try report.markdown().contains("## Without eviction\n"))
+    }
+
+    @Test func onlyNamedMethodsAreMeasuredInNarrowFormats() throws {
+        var request = try bench.request(["full-cache", "sliding-window", "h2o"], budgets: [.keptShare(0.5)])
+        request.storages = [.float32, .int8]
+        request.narrowMethods = ["h2o", "full-cache"]
+        #expect(
+            try run(request).points.map { "\($0.method) \($0.storage)" } == [
+                "full-cache int8", "sliding-window float32", "h2o float32", "h2o int8",
+            ])
+    }
+
+    /// Variants are compared on the first prompts, and the best of them there is measured on all.
+    @Test func variantsMayBeComparedOnTheFirstPrompts() throws {
+        var request = try bench.request(["streaming-llm"], budgets: [.keptShare(0.3)])
+        request.variantPrompts = 1
+        let report = try run(request, "first")
+        let whole = try run(bench.request(["streaming-llm"], budgets: [.keptShare(0.3)]), "whole")
+        let point = try #require(report.points.first)
+        #expect(point.row.records.count == 6 && report.otherVariants.allSatisfy { $0.row.records.count == 2 })
+        let same = try #require((whole.points + whole.otherVariants).first { $0.variant == point.variant })
+        #expect(point.row.records == same.row.records)
+        let files = try contents(of: folder.file("first"))
+        #expect(files.keys.count { $0.hasPrefix("candidates/") } == 1 + 3 + 1, "full cache, variants, the best on all")
+        // Taken up again it measures nothing and says the same.
+        _ = try run(request, "first")
+        #expect(try contents(of: folder.file("first")) == files)
+    }
+
+    @Test func refinedPlansNeedPromptsAndServeAllFormats() throws {
+        var request = try bench.request(["pooling-plan", "pooling-plan-refined"], budgets: [.keptShare(0.4)])
+        request.storages = [.float32, .int8]
+        let without = try run(request, "without")
+        #expect(without.points.map(\.method) == ["pooling-plan", "pooling-plan"])
+        #expect(without.gaps.contains { $0.method == "pooling-plan-refined" && $0.reason.contains("--refine-prompts") })
+        var text = TinyModel.corpus(3)
+        let corpus = try text.withUTF8 { try Corpus(bytes: UnsafeRawBufferPointer($0), fileName: "c.jsonl") }
+        request.refinement = RefinementRequest(corpus: corpus, promptCount: 3)
+        let with = try run(request, "with")
+        #expect(with.gaps.isEmpty && with.points.count == 4)
+        let refined = with.points.filter { $0.method == "pooling-plan-refined" }.map(\.profile)
+        #expect(refined.allSatisfy { $0.selection.parameters.integer("refinedPrompts") == 3 })
+        #expect(refined[0].plan == refined[1].plan && refined[0].plan != with.points[0].profile.plan)
+        #expect(refined.map(\.storage) == [.float32, .int8])
     }
 
     @Test func divergencesAreMeasuredOnTheFirstPromptsOnly() throws {

@@ -39,6 +39,8 @@ struct FrontierCommand: ParsableCommand {
     var methods: String?
     @Option(help: "Storage formats, comma-separated; variants of a method are compared in the first.")
     var storage: String = "float32,int8"
+    @Option(help: "Methods that are measured in all formats, comma-separated; others in the first only (default: all).")
+    var narrow: String?
     @Option(help: "The method that others are compared with prompt by prompt.")
     var against: String?
     @Option(help: "Measure the forced-decoding divergence on the first N prompts; a candidate then runs twice.")
@@ -80,6 +82,7 @@ struct FrontierCommand: ParsableCommand {
             model: loaded, statistics: source,
             request: FrontierRequest(
                 methods: chosen, budgets: budgets, storages: try storages(),
+                narrowMethods: try narrowMethods(chosen),
                 prompts: Array(corpus.prompts.prefix(limit ?? corpus.prompts.count)), corpusDigest: corpus.digest,
                 seeds: (0..<UInt64(seeds)).map { firstSeed &+ $0 }, settings: sampling.settings(for: loaded),
                 vocabulary: try scenes.vocabulary(beside: prompts), batchSize: batch,
@@ -96,6 +99,17 @@ struct FrontierCommand: ParsableCommand {
         let report = try progress.run { try frontier.run(folder: out, progress: $0) }
         try FrontierFolder(path: out).write(report)
         print(try report.markdown())
+    }
+
+    private func narrowMethods(_ chosen: [FrontierMethod]) throws -> Set<String>? {
+        guard let narrow else { return nil }
+        let names = Set(Self.list(narrow)), known = Set(chosen.map(\.name))
+        guard names.isSubset(of: known) else {
+            throw VernierError(
+                .invalidArgument, at: "--narrow", expected: "some of the methods that are measured",
+                found: names.subtracting(known).sorted().map(JSONValue.quoted).joined(separator: ", "))
+        }
+        return names.union(known.filter { $0 == "full-cache" })
     }
 
     private func refinement(_ statistics: CalibrationStatistics) throws -> RefinementRequest? {
