@@ -69,6 +69,8 @@ profiles: build
 	$(VERNIER) calibrate --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --limit 32 --signs 16 --batch 8 --out Calibration/Statistics/tangram.h5
 	for share in 20 10 5; do $(VERNIER) compile Calibration/Statistics/tangram.h5 --keep $$share% --storage int8 --refine 32 \
 	  --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --out Profiles/tangram-$$share.json; done
+	$(VERNIER) eval --model $(MODEL) --prompts $(CORPORA)/tangram-heldout.jsonl --limit 64 --batch 8 --attach \
+	  --profile Profiles/tangram-20.json --profile Profiles/tangram-10.json --profile Profiles/tangram-5.json --out out/profiles
 
 # Every method at every budget, 128 held-out prompts x 2 seeds: the tables in Profiles/frontier. About an hour on two
 # cores; goes on where it was interrupted.

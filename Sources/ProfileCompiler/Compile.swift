@@ -25,6 +25,11 @@ public func compile(statistics: CalibrationStatistics, request: CompilationReque
             .corruptState, at: "statistics", problems: gaps, remedy: "Run the calibration again or to its end.")
     }
     try request.budget.validate()
+    guard request.selection.parameters.integer("refinedPrompts") ?? 0 == 0 else {
+        throw VernierError(
+            .invalidArgument, at: "selection rule '\(request.selection.name)'", expected: "refinedPrompts left out",
+            found: "a number", remedy: "It is set by refinement: vernier compile --refine N.")
+    }
     let policy = try PolicyTable.policy(named: request.policy.name)
     let parameters = try PolicyParameter.complete(
         request.policy.parameters, policy.parameters, place: "policy '\(policy.name)'")

@@ -109,6 +109,13 @@ struct PlanTests {
         #expect(profile.realisedBudget.lastScaleSlots == 2 * 36)
     }
 
+    @Test func refinementCannotBeClaimed() throws {
+        let error = #expect(throws: VernierError.self) {
+            try Self.profile(.tokensPerCell(5), selection: .poolingPlan(refinedPrompts: 7))
+        }
+        #expect(error?.code == .invalidArgument)
+    }
+
     @Test func withoutSketchesItSaysWhatToDo() throws {
         let statistics = try SyntheticStatistics.random(layers: 3, heads: 2, sides: Self.sides, seed: 1, signs: 0)
         for selection in [SelectionRule.poolingPlan(), .positionPlan(), .attentionMass()] {
