@@ -133,7 +133,9 @@ let package = Package(
         .testTarget(name: "TensorKernelsTests", dependencies: ["TensorKernels", "TestSupport"]),
         .testTarget(name: "ProfileFormatTests", dependencies: ["ProfileFormat", "TestSupport"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
-        .testTarget(name: "KVCacheRuntimeTests", dependencies: ["KVCacheRuntime", "TestSupport"]),
+        .testTarget(
+            name: "KVCacheRuntimeTests",
+            dependencies: ["KVCacheRuntime", "TensorKernels", "ProfileFormat", "TestSupport"]),
         .testTarget(
             name: "ModelFamiliesTests", dependencies: ["ModelFamilies", "Generation", "TestSupport"],
             exclude: ["Fixtures"]),

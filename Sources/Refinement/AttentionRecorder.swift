@@ -1,6 +1,7 @@
 import KVCacheRuntime
 import ModelFamilies
 import ProfileFormat
+import TensorKernels
 
 /// Records queries, keys and values of some layers while a batch runs with the full cache.
 final class AttentionRecorder: AttentionObserver {
@@ -48,8 +49,12 @@ final class AttentionRecorder: AttentionObserver {
                     for j in 0...i { gram[i * width + j] += left * Double(weight[row + j]) }
                 }
             }
-            let factor = LinearSolver.factor(gram, size: width)
-            heads[index(sequence, layer, head)].metric.values = factor
+            // A part in 1e8 of the mean keeps a gram of low rank definite.
+            let mean = (0..<width).reduce(0) { $0 + gram[$1 * width + $1] } / Double(width)
+            for i in 0..<width { gram[i * width + i] += 1e-8 * mean + 1e-30 }
+            if let factor = CholeskyFactor(gram, order: width) {
+                heads[index(sequence, layer, head)].metric.values = factor.lower.map { Float($0) }
+            }
         }
     }
 

@@ -1,3 +1,5 @@
+import TensorKernels
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Darwin)
@@ -78,7 +80,9 @@ struct SlotFit {
                     system[i * unknowns + i] +=
                         free[i] ? ridges[i] + damping * (ridges[i] + 0.1 * diagonal[i]) + 1e-30 : 1
                 }
-                if let step = LinearSolver.solve(system, gradient) {
+                if let factor = CholeskyFactor(system, order: unknowns) {
+                    var step = gradient
+                    factor.solve(&step)
                     let candidate = moved(current, by: step)
                     let found = error(candidate, data)
                     if found + penalty(candidate) < objective {

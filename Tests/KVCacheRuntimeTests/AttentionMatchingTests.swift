@@ -1,4 +1,5 @@
 import TestSupport
+import TensorKernels
 import Testing
 
 @testable import KVCacheRuntime

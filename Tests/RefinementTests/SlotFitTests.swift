@@ -4,28 +4,6 @@ import Testing
 @testable import Refinement
 
 struct SlotFitTests {
-    @Test func solvesWhatItFactors() throws {
-        var random = SplitMix64(seed: 1)
-        let n = 23
-        let b = (0..<n * n).map { _ in Double(random.float()) }
-        var a = [Double](repeating: 0, count: n * n)
-        for i in 0..<n {
-            for j in 0..<n { a[i * n + j] = (0..<n).reduce(i == j ? 0.5 : 0) { $0 + b[i * n + $1] * b[j * n + $1] } }
-        }
-        let x = (0..<n).map { _ in Double(random.float()) }
-        let right = (0..<n).map { i in (0..<n).reduce(0) { $0 + a[i * n + $1] * x[$1] } }
-        let found = try #require(LinearSolver.solve(a, right))
-        #expect(zip(found, x).allSatisfy { abs($0 - $1) < 1e-8 })
-        #expect(LinearSolver.solve([1, 2, 2, 1], [1, 1]) == nil)
-        let factor = LinearSolver.factor(a, size: n)
-        for i in 0..<n {
-            for j in 0...i {
-                let product = (0..<n).reduce(Float(0)) { $0 + factor[i * n + $1] * factor[j * n + $1] }
-                #expect(abs(Double(product) - a[i * n + j]) < 1e-4)
-            }
-        }
-    }
-
     /// A head with random queries, keys and values over `history` positions and a map of `count`.
     static func head(history: Int, count: Int, width: Int, seed: UInt64) -> RecordedHead {
         var random = SplitMix64(seed: seed)

@@ -1,3 +1,5 @@
+import TensorKernels
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Darwin)
