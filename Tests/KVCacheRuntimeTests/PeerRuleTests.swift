@@ -118,7 +118,8 @@ import Testing
                     AttentionRecord(
                         sequence: 1, layer: 0, head: 0, scale: 2, queryCount: queryCount, historyCount: 5,
                         columnMass: mass, topMass: UnsafeBufferPointer(start: nil, count: 0), entropy: 0,
-                        currentValues: base, probabilities: nil, attentionSketch: nil, keySketch: nil))
+                        queries: base, currentKeys: base, currentValues: base, probabilities: nil,
+                        attentionSketch: nil, keySketch: nil))
             }
         }
     }
