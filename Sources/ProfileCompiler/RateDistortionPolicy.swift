@@ -37,7 +37,7 @@ struct RateDistortionPolicy: AllocationPolicy {
     /// Divergence in nats that a unit of mean squared error per query costs, `[layer][scale]`.
     ///
     /// A layer that moved nothing where others did counts a thousandth of the mean; scales without any count all alike.
-    private static func weights(_ statistics: CalibrationStatistics) -> [[Float]] {
+    static func weights(_ statistics: CalibrationStatistics) -> [[Float]] {
         let schedule = statistics.schedule, layers = 0..<statistics.identity.layers
         let means = (0..<schedule.scaleCount).map { scale in
             layers.reduce(0) { $0 + statistics.layerSensitivity(layer: $1, scale: scale) } / Double(layers.count)

@@ -14,10 +14,11 @@ struct Vernier: ParsableCommand {
             generate    model [+ profile] -> pictures
             eval        profiles against the full cache -> table and contact sheet
             frontier    every method at every budget -> fidelity per byte
+            rank        does predicted distortion rank profiles as measurement does?
             """,
         version: VernierVersion.current,
         subcommands: [
             Generate.self, Calibrate.self, Compile.self, Show.self, Verify.self, Overlap.self, Evaluate.self,
-            FrontierCommand.self,
+            FrontierCommand.self, Rank.self,
         ])
 }

@@ -281,7 +281,7 @@ import VernierCore
     @Test func helpAndVersion() throws {
         #expect(try Tool.succeed(["--version"]) == VernierVersion.current + "\n")
         let help = try Tool.succeed(["--help"])
-        for command in ["generate", "calibrate", "compile", "show", "verify", "overlap", "eval", "frontier"] {
+        for command in ["generate", "calibrate", "compile", "show", "verify", "overlap", "eval", "frontier", "rank"] {
             #expect(help.contains("  \(command) "), "\(help)")
             let own = try Tool.succeed([command, "--help"])
             #expect(own.hasPrefix("OVERVIEW: ") && own.contains("USAGE: vernier \(command)"), "\(own)")

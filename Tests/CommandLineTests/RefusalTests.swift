@@ -20,6 +20,7 @@ import Testing
     private static let calibrate = "calibrate --model {model} --prompts {prompts.jsonl} --out {out}/s.h5"
     private static let compile = "compile {s.h5} --out {out}/p.json"
     private static let generate = "generate --model {model} --prompt square --out {out}/a.png"
+    private static let rank = "rank --model {model} --prompts {prompts.jsonl} --out {out}/r"
     private static let frontier = "frontier --model {model} --prompts {prompts.jsonl} --out {out}/f"
     private static let evaluate = "eval --model {model} --prompts {prompts.jsonl} --out {out}/r"
 
@@ -136,6 +137,11 @@ import Testing
         Refusal(frontier + " --statistics {s.h5} --storage int7", 64, "--storage: expected some of float32"),
         Refusal(frontier + " --statistics {s.h5} --seeds 0", 64, "--seeds"),
         Refusal(frontier + " --statistics {p.json}", 1, "p.json: expected a Vernier statistics file"),
+        // Rankings.
+        Refusal(rank + " --statistics {foreign.h5}", 1, "statistics: expected weights digest"),
+        Refusal(rank + " --statistics {s.h5} --keep 9", 1, "--keep: expected a share such as 10%"),
+        Refusal(rank + " --statistics {s.h5} --least 50%", 1, "--least: expected a share of at most --most"),
+        Refusal(rank + " --statistics {s.h5} --count 3", 64, "--count: expected a whole number of at least 4"),
         Refusal("paint", 64, "paint"),
     ]
 
