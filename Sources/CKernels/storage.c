@@ -20,24 +20,18 @@ size_t vk_row_bytes(int format, long d) {
   }
 }
 
-// The largest magnitude of a row; NaN if any value is not finite.
-static float largest(const float *x, long d) {
-  float most = 0;
-  uint32_t worst = 0;
+// The largest magnitude of a row; NaN if any value is not finite. Magnitudes are ordered as their bits are.
+static inline float largest(const float *x, long d) {
+  uint32_t most = 0;
   for (long i = 0; i < d; i++) {
-    float magnitude = fabsf(x[i]);
     uint32_t bits;
-    memcpy(&bits, &magnitude, 4);
-    worst = bits > worst ? bits : worst;
-    most = magnitude > most ? magnitude : most;
+    memcpy(&bits, x + i, 4);
+    bits &= 0x7fffffffu;
+    most = bits > most ? bits : most;
   }
-  return worst >= 0x7f800000u ? NAN : most;
-}
-
-// The nearest whole number in -limit ... limit, ties to even; anything for NaN, whose scale says so.
-static inline int nearest(float x, float limit) {
-  x = x >= -limit ? (x <= limit ? x : limit) : -limit;
-  return (int)((x + 12582912.0f) - 12582912.0f);
+  float magnitude;
+  memcpy(&magnitude, &most, 4);
+  return most >= 0x7f800000u ? NAN : magnitude;
 }
 
 static void encode_bfloat16(const float *x, long d, uint8_t *to) {
@@ -63,8 +57,14 @@ static void decode_bfloat16(const uint8_t *from, long d, float *x) {
 static void encode_int8(const float *x, long d, uint8_t *to) {
   float most = largest(x, d), scale = most < SMALLEST ? 0 : most / 127.0f, inverse = most < SMALLEST ? 0 : 127.0f / most;
   memcpy(to, &scale, 4);
-  int8_t *codes = (int8_t *)(to + 4);
-  for (long i = 0; i < d; i++) codes[i] = (int8_t)nearest(x[i] * inverse, 127.0f);
+  // 1.5 * 2^23 leaves the nearest whole number (ties to even) in the low bits, in two's complement: at most 127, because
+  // no value is larger than the largest. Anything for NaN, whose scale says so.
+  for (long i = 0; i < d; i++) {
+    float shifted = x[i] * inverse + 12582912.0f;
+    uint32_t bits;
+    memcpy(&bits, &shifted, 4);
+    to[4 + i] = (uint8_t)bits;
+  }
 }
 
 static void decode_int8(const uint8_t *from, long d, float *x) {
@@ -83,12 +83,26 @@ static void decode_int8(const uint8_t *from, long d, float *x) {
 enum { BLOCK = INT4_BLOCK, HALF_LEVELS = 8 };
 static const float LEVEL_A = 0.2352634519f, LEVEL_B = 0.0021799530f;
 
-static inline float level(float u) { return u * (LEVEL_A + LEVEL_B * (u * u)); }
+// A block as one vector; always inlined, so that no vector crosses a call and each path is compiled for its own
+// instruction set.
+#pragma clang diagnostic ignored "-Wpsabi"
+#define INLINE static inline __attribute__((always_inline))
+typedef float v32 __attribute__((ext_vector_type(32)));
+typedef float v16 __attribute__((ext_vector_type(16)));
+typedef float v8 __attribute__((ext_vector_type(8)));
+typedef float v4 __attribute__((ext_vector_type(4)));
+typedef int i32x __attribute__((ext_vector_type(32)));
+
+INLINE v32 load32(const float *p) { v32 x; memcpy(&x, p, sizeof x); return x; }
+INLINE float level(float u) { return u * (LEVEL_A + LEVEL_B * (u * u)); }
+INLINE v32 level32(v32 u) { return u * (LEVEL_A + LEVEL_B * (u * u)); }
+// The midpoint between the positive levels j + 0.5 and j + 1.5.
+INLINE float midpoint(int j) { return 0.5f * (level((float)j + 0.5f) + level((float)j + 1.5f)); }
 
 static inline int can_turn(long n) { return (n & (n - 1)) == 0; }
 
 // x = H x / sqrt(n) in place, n a power of two: its own inverse.
-static inline __attribute__((always_inline)) void turn(float *x, const long n) {
+INLINE void turn(float *x, const long n) {
   for (long half = 1; half < n; half *= 2)
     for (long i = 0; i < n; i += 2 * half)
       for (long j = i; j < i + half; j++) {
@@ -100,87 +114,84 @@ static inline __attribute__((always_inline)) void turn(float *x, const long n) {
   for (long i = 0; i < n; i++) x[i] *= factor;
 }
 
-// The steps of |y| / scale: how many of the seven midpoints between the positive levels lie below it.
-static void steps(const float *magnitudes, long n, float scale, uint8_t *step) {
-  memset(step, 0, (size_t)n);
-  for (int j = 0; j < HALF_LEVELS - 1; j++) {
-    float midpoint = scale * (0.5f * (level((float)j + 0.5f) + level((float)j + 1.5f)));
-    for (long i = 0; i < n; i++) step[i] = (uint8_t)(step[i] + (magnitudes[i] > midpoint));
-  }
+// One sum of 32 products, in halves: the same order whatever the instruction set.
+INLINE float dot(v32 a, v32 b) {
+  v32 x = a * b;
+  v16 half = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) +
+             __builtin_shufflevector(x, x, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
+  v8 quarter = half.lo + half.hi;
+  v4 eighth = quarter.lo + quarter.hi;
+  return (eighth.x + eighth.z) + (eighth.y + eighth.w);
 }
 
-static float rounded_scale(float scale) {
-  uint16_t half;
-  encode_bfloat16(&scale, 1, (uint8_t *)&half);
-  decode_bfloat16((const uint8_t *)&half, 1, &scale);
-  return scale;
+// How many midpoints lie below each magnitude / scale, negated.
+INLINE v32 negative_steps(v32 magnitudes, float scale) {
+  v32 steps = (v32){};
+  _Pragma("clang loop unroll(full)") for (int j = 0; j < HALF_LEVELS - 1; j++)
+    steps = steps + __builtin_convertvector((i32x)(magnitudes > (v32){} + scale * midpoint(j)), v32);
+  return steps;
 }
+
+// The positive level nearest to each magnitude / scale.
+INLINE v32 nearest_levels(v32 magnitudes, float scale) { return level32(0.5f - negative_steps(magnitudes, scale)); }
 
 typedef struct {
   float scale;
-  double error;  // squared
-  uint8_t step[BLOCK];
+  double explained;  // the part of the squares that the levels hold
 } int4_fit;
 
-// Fits scale and steps to y: three first guesses at the scale (root mean square, largest magnitude, and halfway), each
-// improved once by least squares over the levels it gives; the least squared error wins, ties to the first.
-static int4_fit fit_int4(const float *y, long n) {
-  int4_fit best = {0, 0, {0}};
-  float most = largest(y, n), magnitudes[BLOCK];
+// Fits a scale to the first n values of y, the others 0: three guesses (root mean square, largest magnitude, and
+// halfway), each improved by least squares over the levels L it gives, which then hold (m . L)^2 / L . L of the squares
+// of the magnitudes m; the one that holds most wins, ties to the first.
+INLINE int4_fit fit_int4(v32 y, v32 counts, long n, float most) {
+  int4_fit best = {0, 0};
   if (most < SMALLEST) return best;
-  double squares = 0;
-  for (long i = 0; i < n; i++) {
-    magnitudes[i] = fabsf(y[i]);
-    squares += (double)y[i] * (double)y[i];
-  }
-  float wide = most / level(7.5f), narrow = (float)sqrt(squares / (double)n);
+  // Magnitudes as parts of the largest, so that squares stay in range; beyond the block's end nothing counts.
+  v32 magnitudes = (v32)((i32x)y & 0x7fffffff) / most;
+  float wide = 1.0f / level(7.5f), narrow = sqrtf(dot(magnitudes, magnitudes) / (float)n), held = 0, factor = NAN;
   const float guesses[3] = {narrow, 0.5f * (narrow + wide), wide};
-  best.scale = NAN;
-  best.error = INFINITY;
-  for (int g = 0; g < 3; g++) {
-    int4_fit fit = {0, 0, {0}};
-    double product = 0, norm = 0;
-    steps(magnitudes, n, guesses[g], fit.step);
-    for (long i = 0; i < n; i++) {
-      double l = (double)level((float)fit.step[i] + 0.5f);
-      product += (double)magnitudes[i] * l;
-      norm += l * l;
+  _Pragma("clang loop unroll(full)") for (int g = 0; g < 3; g++) {
+    v32 levels = counts * nearest_levels(magnitudes, guesses[g]);
+    float product = dot(magnitudes, levels), norm = dot(levels, levels), explained = product * product / norm;
+    if (explained > held) {
+      held = explained;
+      factor = product / norm;
     }
-    fit.scale = rounded_scale((float)(product / norm));
-    steps(magnitudes, n, fit.scale, fit.step);
-    for (long i = 0; i < n; i++) {
-      double d = (double)magnitudes[i] - (double)fit.scale * (double)level((float)fit.step[i] + 0.5f);
-      fit.error += d * d;
-    }
-    if (fit.error < best.error) best = fit;
   }
+  best.scale = most * factor;
+  best.explained = (double)held * (double)most * (double)most;
   return best;
 }
 
-static void encode_int4_block(const float *x, long n, uint8_t *to) {
-  float turned[BLOCK];
-  const float *y = x;
-  int4_fit best = fit_int4(x, n);
+INLINE void encode_int4_block(const float *x, const long n, uint8_t *to) {
+  float plain[BLOCK] = {0}, turned[BLOCK] = {0}, ones[BLOCK] = {0};
+  const float *y = plain;
+  memcpy(plain, x, sizeof(float) * (size_t)n);
+  for (long i = 0; i < n; i++) ones[i] = 1;
+  int4_fit best = fit_int4(load32(plain), load32(ones), n, largest(plain, n));
   best.scale = -best.scale;
   if (can_turn(n)) {
-    memcpy(turned, x, sizeof(float) * (size_t)n);
+    memcpy(turned, plain, sizeof turned);
     turn(turned, n);
-    int4_fit fit = fit_int4(turned, n);
-    if (fit.error < best.error) {
+    int4_fit fit = fit_int4(load32(turned), load32(ones), n, largest(turned, n));
+    if (fit.explained > best.explained) {
       best = fit;
       y = turned;
     }
   }
   encode_bfloat16(&best.scale, 1, to);
+  decode_bfloat16(to, 1, &best.scale);
+  v32 values = load32(y), magnitudes = (v32)((i32x)values & 0x7fffffff);
+  i32x steps = __builtin_convertvector(-negative_steps(magnitudes, fabsf(best.scale)), i32x);
+  i32x negative = values < (v32){}, codes = ((7 - steps) & negative) | ((8 + steps) & ~negative);
+  int code[BLOCK];
+  memcpy(code, &codes, sizeof code);
   long half = (n + 1) / 2;
-  for (long i = 0; i < half; i++) {
-    uint8_t low = y[i] < 0 ? (uint8_t)(7 - best.step[i]) : (uint8_t)(8 + best.step[i]), high = 0;
-    if (i + half < n) high = y[i + half] < 0 ? (uint8_t)(7 - best.step[i + half]) : (uint8_t)(8 + best.step[i + half]);
-    to[2 + i] = (uint8_t)(low | high << 4);
-  }
+  for (long i = n; i < 2 * half; i++) code[i] = 0;
+  for (long i = 0; i < half; i++) to[2 + i] = (uint8_t)(code[i] | code[i + half] << 4);
 }
 
-static inline __attribute__((always_inline)) void decode_int4_block(const uint8_t *from, const long n, float *x) {
+INLINE void decode_int4_block(const uint8_t *from, const long n, float *x) {
   float stored;
   decode_bfloat16(from, 1, &stored);
   const float scale = fabsf(stored);
@@ -190,20 +201,47 @@ static inline __attribute__((always_inline)) void decode_int4_block(const uint8_
   if (!signbit(stored)) turn(x, n);
 }
 
-static size_t int4_block_bytes(long n) { return 2 + (size_t)(n + 1) / 2; }
+INLINE size_t int4_block_bytes(long n) { return 2 + (size_t)(n + 1) / 2; }
 
-static void encode_int4(const float *x, long d, uint8_t *to) {
-  for (long first = 0; first < d; first += BLOCK) {
-    long n = d - first < BLOCK ? d - first : BLOCK;
-    encode_int4_block(x + first, n, to);
-    to += int4_block_bytes(n);
-  }
+INLINE void encode_int4_body(const float *x, long d, uint8_t *to) {
+  long first = 0;
+  for (; first + BLOCK <= d; first += BLOCK, to += int4_block_bytes(BLOCK)) encode_int4_block(x + first, BLOCK, to);
+  if (first < d) encode_int4_block(x + first, d - first, to);
 }
 
-static void decode_int4(const uint8_t *from, long d, float *x) {
+INLINE void decode_int4_body(const uint8_t *from, long d, float *x) {
   long first = 0;
   for (; first + BLOCK <= d; first += BLOCK, from += int4_block_bytes(BLOCK)) decode_int4_block(from, BLOCK, x + first);
   if (first < d) decode_int4_block(from, d - first, x + first);
+}
+
+static void encode_int4_plain(const float *x, long d, uint8_t *to) { encode_int4_body(x, d, to); }
+static void decode_int4_plain(const uint8_t *from, long d, float *x) { decode_int4_body(from, d, x); }
+#if defined(__x86_64__)
+#define AVX2 __attribute__((target("avx2")))
+#define AVX512 __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx2")))
+AVX2 static void encode_int4_avx2(const float *x, long d, uint8_t *to) { encode_int4_body(x, d, to); }
+AVX2 static void decode_int4_avx2(const uint8_t *from, long d, float *x) { decode_int4_body(from, d, x); }
+AVX512 static void encode_int4_avx512(const float *x, long d, uint8_t *to) { encode_int4_body(x, d, to); }
+AVX512 static void decode_int4_avx512(const uint8_t *from, long d, float *x) { decode_int4_body(from, d, x); }
+#endif
+
+static void encode_int4(const float *x, long d, uint8_t *to) {
+#if defined(__x86_64__)
+  int isa = vk_isa();
+  if (isa == 2) { encode_int4_avx512(x, d, to); return; }
+  if (isa == 1) { encode_int4_avx2(x, d, to); return; }
+#endif
+  encode_int4_plain(x, d, to);
+}
+
+static void decode_int4(const uint8_t *from, long d, float *x) {
+#if defined(__x86_64__)
+  int isa = vk_isa();
+  if (isa == 2) { decode_int4_avx512(from, d, x); return; }
+  if (isa == 1) { decode_int4_avx2(from, d, x); return; }
+#endif
+  decode_int4_plain(from, d, x);
 }
 
 void vk_rows_encode(int format, const float *rows, long count, long d, void *bytes) {

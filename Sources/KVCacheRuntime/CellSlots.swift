@@ -21,6 +21,22 @@ struct CellSlots {
     func key(_ slot: Int) -> UnsafeMutableRawPointer { keys + slot * rowBytes }
     func value(_ slot: Int) -> UnsafeMutableRawPointer { values + slot * rowBytes }
 
+    /// All keys (values) as float32 rows `[count, D]`: where they are if they are stored so, or else read into scratch.
+    func floatKeys(_ scratch: inout ScratchPieces) -> UnsafePointer<Float> { floats(keys, &scratch) }
+    func floatValues(_ scratch: inout ScratchPieces) -> UnsafePointer<Float> { floats(values, &scratch) }
+
+    /// Scratch that ``floatKeys(_:)`` and ``floatValues(_:)`` take together.
+    static func scratchBytes(count: Int, width: Int) -> Int { 2 * ScratchPieces.byteCount(Float.self, count * width) }
+
+    private func floats(_ stored: UnsafeMutableRawPointer, _ scratch: inout ScratchPieces) -> UnsafePointer<Float> {
+        if format == .float32, Int(bitPattern: stored) % MemoryLayout<Float>.alignment == 0 {
+            return UnsafePointer(stored.assumingMemoryBound(to: Float.self))
+        }
+        let rows = scratch.take(Float.self, count * width)
+        format.decode(stored, count: count, width: width, into: rows)
+        return UnsafePointer(rows)
+    }
+
     /// Copies the stored key and value of `slot` of `other`, a cell of the same format, into `place`.
     func copyRows(of slot: Int, from other: CellSlots, to place: Int) {
         key(place).copyMemory(from: other.key(slot), byteCount: rowBytes)

@@ -17,8 +17,9 @@ struct PoolingRetention: BoundaryStep {
     func rowWeights(scale: Int) -> UnsafePointer<Float>? { nil }
 
     func scratchBytes(history: Int, tokens: Int, kept: Int, width: Int) -> Int {
-        SlotSums.scratchBytes(count: kept, width: width) + ScratchPieces.byteCount(Int32.self, kept)
-            + 2 * ScratchPieces.byteCount(Float.self, width)
+        ScratchPieces.byteCount(Int32.self, kept) + 3 * ScratchPieces.byteCount(Float.self, history + tokens)
+            + 2 * ScratchPieces.byteCount(Float.self, kept * width)
+            + CellSlots.scratchBytes(count: history, width: width)
     }
 
     func carryOut(_ boundary: CellBoundary) {
@@ -28,38 +29,63 @@ struct PoolingRetention: BoundaryStep {
             boundary.keepAll()
             return
         }
-        let old = boundary.old, new = boundary.new
-        let coefficients = plan.coefficients(branch: branch, scale: scale, layer: layer, head: head)
+        let new = boundary.new
         var scratch = boundary.scratch
         let sourceCounts = scratch.take(Int32.self, new.count)
-        let oldKey = scratch.take(Float.self, new.width), oldValue = scratch.take(Float.self, new.width)
-        let sums = SlotSums(into: new, scratch: &scratch)
+        let slots = scratch.take(Int32.self, boundary.sourceCount)
         sourceCounts.update(repeating: 0, count: new.count)
         map.targets.withUnsafeBufferPointer { targets in
             for target in targets where target != BoundaryMap.dropped { sourceCounts[Int(target)] += 1 }
-            for source in targets.indices where targets[source] != BoundaryMap.dropped {
+            for source in targets.indices {
                 let slot = Int(targets[source])
-                guard sourceCounts[slot] > 1 else {
+                slots[source] = -1
+                guard targets[source] != BoundaryMap.dropped else { continue }
+                if sourceCounts[slot] == 1 {
                     boundary.keep(source, at: slot)
-                    continue
-                }
-                let (key, value) = coefficients.pair(source: source)
-                let isFirst: Bool
-                if source < old.count {
-                    old.format.decode(old.key(source), count: 1, width: new.width, into: oldKey)
-                    old.format.decode(old.value(source), count: 1, width: new.width, into: oldValue)
-                    isFirst = sums.add(key: oldKey, key, value: oldValue, value, to: slot)
                 } else {
-                    let token = source - old.count
-                    isFirst = sums.add(
-                        key: boundary.newKey(token), key, value: boundary.newValue(token), value, to: slot)
+                    slots[source] = Int32(slot)
+                    // Sources ascend, so the first holds the slot's lowest position; later ones find a count below 0.
+                    if sourceCounts[slot] > 0 { new.positions[slot] = boundary.position(source) }
+                    sourceCounts[slot] = -1
                 }
-                // Sources ascend, so the first one holds the slot's lowest position.
-                if isFirst { new.positions[slot] = boundary.position(source) }
             }
         }
-        sums.store()
+        let coefficients = plan.coefficients(branch: branch, scale: scale, layer: layer, head: head)
+        pool(boundary, slots: slots, coefficients: coefficients, &scratch)
         let biases = plan.biases(branch: branch, scale: scale, layer: layer, head: head)
         new.biases.update(from: biases, count: biases.count)
+    }
+
+    /// Writes the slots that have several sources: `slots` `[sources]`, negative for sources that go elsewhere.
+    private func pool(
+        _ boundary: CellBoundary, slots: UnsafeMutablePointer<Int32>, coefficients: BoundaryCoefficients,
+        _ scratch: inout ScratchPieces
+    ) {
+        let old = boundary.old, new = boundary.new, width = new.width
+        let keyCoefficients = scratch.take(Float.self, boundary.sourceCount)
+        let valueCoefficients = scratch.take(Float.self, boundary.sourceCount)
+        coefficients.write(keys: keyCoefficients, values: valueCoefficients)
+        func sums(
+            _ history: UnsafePointer<Float>, _ current: UnsafePointer<Float>, _ coefficients: UnsafePointer<Float>
+        ) -> UnsafeMutablePointer<Float> {
+            let sums = scratch.take(Float.self, new.count * width)
+            // -0 + x is x, whatever x: the first addition is a copy.
+            sums.update(repeating: -0.0, count: new.count * width)
+            Kernels.addRows(
+                history, rows: old.count, width: width, slots: slots, coefficients: coefficients, to: sums)
+            Kernels.addRows(
+                current, rows: boundary.tokens, width: width, slots: slots + old.count,
+                coefficients: coefficients + old.count, to: sums)
+            return sums
+        }
+        let oldKeys = old.floatKeys(&scratch), oldValues = old.floatValues(&scratch)
+        let keys = sums(oldKeys, boundary.keys, keyCoefficients)
+        let values = sums(oldValues, boundary.values, valueCoefficients)
+        for source in 0..<boundary.sourceCount where slots[source] >= 0 {
+            let slot = Int(slots[source])
+            // Each slot once, at its first source.
+            guard new.positions[slot] == boundary.position(source) else { continue }
+            new.store(key: keys + slot * width, value: values + slot * width, at: slot)
+        }
     }
 }

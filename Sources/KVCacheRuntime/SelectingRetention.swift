@@ -22,7 +22,7 @@ struct SelectingRetention: BoundaryStep {
         let count = history + tokens
         return ScratchPieces.byteCount(Int32.self, count) + ScratchPieces.byteCount(Double.self, count)
             + ScratchPieces.byteCount(Float.self, count) + ScratchPieces.byteCount(Int32.self, kept)
-            + 2 * ScratchPieces.byteCount(Float.self, history * width)
+            + CellSlots.scratchBytes(count: history, width: width)
             + (selector.revisesSlots
                 ? 2 * ScratchPieces.byteCount(Float.self, kept * width) + ScratchPieces.byteCount(Float.self, kept) : 0)
     }
@@ -71,8 +71,11 @@ struct SelectingRetention: BoundaryStep {
         positions.update(from: old.positions, count: old.count)
         for token in 0..<boundary.tokens { positions[old.count + token] = boundary.firstPosition + Int32(token) }
         let needsValues = selector.needsValues || selector.needsValueNorms
-        let keys = selector.needsKeys ? rows(old, old.keys, boundary.keys, &scratch) : nil
-        let values = needsValues ? rows(old, old.values, boundary.values, &scratch) : nil
+        func rows(_ old: UnsafePointer<Float>, _ new: UnsafePointer<Float>) -> CandidateRows {
+            CandidateRows(old: old, historyCount: boundary.old.count, new: new, width: width)
+        }
+        let keys = selector.needsKeys ? rows(old.floatKeys(&scratch), boundary.keys) : nil
+        let values = needsValues ? rows(old.floatValues(&scratch), boundary.values) : nil
         var norms: UnsafeMutablePointer<Float>?
         if selector.needsValueNorms, let values {
             let computed = scratch.take(Float.self, count)
@@ -90,15 +93,6 @@ struct SelectingRetention: BoundaryStep {
             valueNorms: norms.map { UnsafePointer($0) }, headWidth: width, queries: boundary.queries, keys: keys,
             values: selector.needsValues ? values : nil, biases: UnsafePointer(old.biases), schedule: boundary.schedule,
             sequence: boundary.sequence, rawQueries: boundary.rawQueries)
-    }
-
-    /// The float32 rows of all candidates: old slots read back, tokens where they are.
-    private func rows(
-        _ old: CellSlots, _ stored: UnsafeMutableRawPointer, _ new: UnsafePointer<Float>, _ scratch: inout ScratchPieces
-    ) -> CandidateRows {
-        let read = scratch.take(Float.self, old.count * old.width)
-        old.format.decode(stored, count: old.count, width: old.width, into: read)
-        return CandidateRows(old: read, historyCount: old.count, new: new, width: old.width)
     }
 
     /// Lets the rule change what is stored for the kept candidates.

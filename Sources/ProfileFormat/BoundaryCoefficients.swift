@@ -25,4 +25,36 @@ public struct BoundaryCoefficients: Sendable {
         }
         return (key, map.valueCodes.isEmpty ? key : Float(map.valueCodes[source]) / BoundaryMap.coefficientSteps)
     }
+
+    /// Writes what ``pair(source:)`` gives for all sources at once, `[sources]` each; 0 for what is dropped.
+    public func write(keys: UnsafeMutablePointer<Float>, values: UnsafeMutablePointer<Float>) {
+        let count = map.sourceCount
+        guard !map.isIdentity else {
+            keys.update(repeating: 1, count: count)
+            values.update(repeating: 1, count: count)
+            return
+        }
+        if map.keyCodes.isEmpty { writeMeans(to: keys) } else { write(map.keyCodes, to: keys) }
+        if map.valueCodes.isEmpty { values.update(from: keys, count: count) } else { write(map.valueCodes, to: values) }
+    }
+
+    private func write(_ codes: [Int16], to coefficients: UnsafeMutablePointer<Float>) {
+        for (source, code) in codes.enumerated() { coefficients[source] = Float(code) / BoundaryMap.coefficientSteps }
+    }
+
+    /// The coefficients of running means.
+    private func writeMeans(to coefficients: UnsafeMutablePointer<Float>) {
+        before.withUnsafeBufferPointer { before in
+            after.withUnsafeBufferPointer { after in
+                for (source, target) in map.targets.enumerated() {
+                    guard target != BoundaryMap.dropped else {
+                        coefficients[source] = 0
+                        continue
+                    }
+                    let members = source < oldCount && !before.isEmpty ? before[source] : 1
+                    coefficients[source] = Float(members) / Float(after.isEmpty ? 1 : after[Int(target)])
+                }
+            }
+        }
+    }
 }

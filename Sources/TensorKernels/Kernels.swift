@@ -69,6 +69,13 @@ public enum Kernels {
         signCount: Int, to sums: UnsafeMutablePointer<Float>
     ) { vk_add_signed(x, stride ?? count, rows, count, signs, signCount, sums) }
 
+    /// `sums[slots[r]] += coefficients[r] * x[r]` for rows `r` of `width` values in ascending order; a negative slot is
+    /// skipped. `x` is `[rows, width]`, `sums` `[slots, width]`.
+    public static func addRows(
+        _ x: UnsafePointer<Float>, rows: Int, width: Int, slots: UnsafePointer<Int32>,
+        coefficients: UnsafePointer<Float>, to sums: UnsafeMutablePointer<Float>
+    ) { vk_add_rows(x, rows, width, slots, coefficients, sums) }
+
     /// Whether all values are finite.
     public static func allFinite(_ x: UnsafePointer<Float>, count: Int) -> Bool { vk_all_finite(x, count) != 0 }
 }

@@ -181,6 +181,27 @@ import Darwin
         #expect(held.keys == sums.keys && held.values == sums.values)
     }
 
+    @Test func coefficientsAllAtOnceAreThoseOneByOne() throws {
+        let drive = try CacheDrive(sides: [1, 2, 3, 4])
+        let fits: [(BoundaryMap) -> BoundaryMap] = [
+            { $0 }, { map in map.fitted(keyCoefficients: (0..<map.sourceCount).map { 0.1 * Float($0) - 0.3 }) },
+            { map in map.fitted(valueCoefficients: (0..<map.sourceCount).map { 0.2 * Float($0) - 0.3 }) },
+        ]
+        for fit in fits {
+            let plan = try randomPlan(drive, seed: 3, fit: fit)
+            for scale in 1..<4 {
+                let map = plan.map(branch: 0, scale: scale, layer: 1, head: 1)
+                let one = plan.coefficients(branch: 0, scale: scale, layer: 1, head: 1)
+                let keys = FloatBuffer(count: map.sourceCount), values = FloatBuffer(count: map.sourceCount)
+                one.write(keys: keys.pointer, values: values.pointer)
+                for source in 0..<map.sourceCount {
+                    guard map.isIdentity || map.targets[source] != BoundaryMap.dropped else { continue }
+                    #expect(one.pair(source: source) == (keys.pointer[source], values.pointer[source]))
+                }
+            }
+        }
+    }
+
     @Test func picturesDoNotDependOnBatchOrThreads() throws {
         let both = try CacheDrive(sides: [1, 2, 3, 4], images: [3, 7])
         let plan = try randomPlan(both, seed: 9)

@@ -56,6 +56,8 @@ void vk_group_norm(const float *x, long pixels, long c, long groups, float eps, 
 // Rows first ..< last of the 3x3 (zero padding 1) patch matrix of x [h, w, C] -> [rows, 9C], order (ky, kx, c).
 void vk_patches3x3(const float *x, long h, long w, long c, long first, long last, float *patches);
 int vk_all_finite(const float *x, long count);
+// sums[slots[r]] += coefficients[r] * x[r] for rows r ascending, each of D values; a negative slot is skipped.
+void vk_add_rows(const float *x, long rows, long d, const int32_t *slots, const float *coefficients, float *sums);
 // Random projection of columns: sums[j, r] += sum over i of x[i, j] * signs[i, r], i ascending; x [rows, count] at row
 // stride ldx, signs [rows, sign_count] of +1 and -1, sums [count, sign_count].
 void vk_add_signed(const float *x, long ldx, long rows, long count, const float *signs, long sign_count, float *sums);
