@@ -23,37 +23,3 @@ struct BitWriter {
         pendingBits = 0
     }
 }
-
-/// Reads what ``BitWriter`` wrote. Reading beyond the end gives zero bits: whoever reads checks the length beforehand.
-struct BitReader {
-    private let bytes: UnsafeBufferPointer<UInt8>
-    private var bit: Int
-
-    /// Starts at a byte.
-    init(_ bytes: UnsafeBufferPointer<UInt8>, byteOffset: Int) {
-        self.bytes = bytes
-        bit = byteOffset * 8
-    }
-
-    /// The next `width` bits without passing them; `width` is at most 32.
-    @inline(__always)
-    func peek(_ width: Int) -> Int {
-        let byte = bit >> 3
-        var word: UInt64 = 0
-        if let base = bytes.baseAddress, byte + 8 <= bytes.count {
-            word = UnsafeRawPointer(base + byte).loadUnaligned(as: UInt64.self).littleEndian
-        } else {
-            for index in byte..<max(byte, bytes.count) { word |= UInt64(bytes[index]) << UInt64(8 * (index - byte)) }
-        }
-        return Int(truncatingIfNeeded: word >> UInt64(bit & 7) & (1 << UInt64(width) - 1))
-    }
-
-    @inline(__always)
-    mutating func skip(_ width: Int) { bit += width }
-
-    @inline(__always)
-    mutating func next(_ width: Int) -> Int {
-        defer { skip(width) }
-        return peek(width)
-    }
-}

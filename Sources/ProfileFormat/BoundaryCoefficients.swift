@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// What each source of one boundary map counts in its slot's key and value.
 public struct BoundaryCoefficients: Sendable {
     private let map: BoundaryMap
@@ -5,23 +11,49 @@ public struct BoundaryCoefficients: Sendable {
     private let before: [Int32]
     private let after: [Int32]
     private let oldCount: Int
+    /// By weights: the sum over each slot of what its sources count.
+    private var totals: [Float] = []
+    private let weights: [Float]
 
-    init(map: BoundaryMap, before: [Int32], after: [Int32], oldCount: Int) {
+    /// The weight of every code; see ``BoundaryMap/weightCodes``.
+    private static let weights = (0..<256).map { exp2f(-Float($0) / BoundaryMap.weightSteps) }
+
+    /// - Parameters:
+    ///   - before: history positions of the first `oldCount` sources, the others have one; empty: all have one.
+    ///   - after: history positions of the slots; empty: one each.
+    package init(map: BoundaryMap, before: [Int32], after: [Int32], oldCount: Int) {
         self.map = map
         self.before = before
         self.after = after
         self.oldCount = oldCount
+        weights = map.weightCodes.isEmpty ? [] : Self.weights
+        guard !map.weightCodes.isEmpty else { return }
+        var totals = [Float](repeating: 0, count: map.slotCount)
+        for (source, target) in map.targets.enumerated() where target != BoundaryMap.dropped {
+            totals[Int(target)] += share(source)
+        }
+        self.totals = totals
     }
 
-    /// The coefficients of a source that is not dropped: fitted ones, or those of a running mean over positions.
+    /// The history positions of a source.
+    private func members(_ source: Int) -> Float {
+        source < oldCount && !before.isEmpty ? Float(before[source]) : 1
+    }
+
+    /// What a source counts by weights.
+    private func share(_ source: Int) -> Float { members(source) * weights[Int(map.weightCodes[source])] }
+
+    /// The coefficients of a source that is not dropped: fitted ones, or those of a running mean over positions, by
+    /// weight or all alike.
     public func pair(source: Int) -> (key: Float, value: Float) {
         guard !map.isIdentity else { return (1, 1) }
         let key: Float
-        if map.keyCodes.isEmpty {
-            let members = source < oldCount && !before.isEmpty ? before[source] : 1
-            key = Float(members) / Float(after.isEmpty ? 1 : after[Int(map.targets[source])])
-        } else {
+        if !map.keyCodes.isEmpty {
             key = Float(map.keyCodes[source]) / BoundaryMap.coefficientSteps
+        } else if !map.weightCodes.isEmpty {
+            key = share(source) / totals[Int(map.targets[source])]
+        } else {
+            key = members(source) / Float(after.isEmpty ? 1 : after[Int(map.targets[source])])
         }
         return (key, map.valueCodes.isEmpty ? key : Float(map.valueCodes[source]) / BoundaryMap.coefficientSteps)
     }
@@ -42,18 +74,15 @@ public struct BoundaryCoefficients: Sendable {
         for (source, code) in codes.enumerated() { coefficients[source] = Float(code) / BoundaryMap.coefficientSteps }
     }
 
-    /// The coefficients of running means.
+    /// The coefficients of running means, by weight or all alike.
     private func writeMeans(to coefficients: UnsafeMutablePointer<Float>) {
-        before.withUnsafeBufferPointer { before in
-            after.withUnsafeBufferPointer { after in
-                for (source, target) in map.targets.enumerated() {
-                    guard target != BoundaryMap.dropped else {
-                        coefficients[source] = 0
-                        continue
-                    }
-                    let members = source < oldCount && !before.isEmpty ? before[source] : 1
-                    coefficients[source] = Float(members) / Float(after.isEmpty ? 1 : after[Int(target)])
-                }
+        for (source, target) in map.targets.enumerated() {
+            if target == BoundaryMap.dropped {
+                coefficients[source] = 0
+            } else if map.weightCodes.isEmpty {
+                coefficients[source] = members(source) / Float(after.isEmpty ? 1 : after[Int(target)])
+            } else {
+                coefficients[source] = share(source) / totals[Int(target)]
             }
         }
     }

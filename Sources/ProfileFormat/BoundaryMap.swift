@@ -1,9 +1,16 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// What one cell does when a scale has finished: every source goes to one slot of the next scale, or is dropped.
 ///
 /// Sources are the cell's old slots in order and then the `n_{k-1}` tokens of the scale just finished. Slots are numbered
 /// by their first source, so that every map has one form. A slot's key is `sum of c_s k_s` over its sources s, its value
 /// likewise; with the plain coefficient `members(source) / members(slot)` that is a running mean over the history
-/// positions the slot stands for. Coefficients and biases that were fitted are stored as 16-bit codes.
+/// positions the slot stands for. Means may go by measured weights, in 8-bit codes; coefficients and biases that were
+/// fitted are stored as 16-bit codes.
 public struct BoundaryMap: Sendable, Hashable {
     /// The target of a source that is dropped.
     public static let dropped = UInt16.max
@@ -11,6 +18,8 @@ public struct BoundaryMap: Sendable, Hashable {
     public static let coefficientSteps: Float = 8192
     /// One step of a bias: a code c stands for the plain bias, the log of the slot's members, plus `c / 1024` nats.
     public static let biasSteps: Float = 1024
+    /// Steps of a weight in one halving: a code c stands for `2^(-c / 16)`, 1 to 2^-16, to within 2.2 %.
+    public static let weightSteps: Float = 16
     /// The most slots of a cell.
     public static let largestSlotCount = Int(UInt16.max) - 1
 
@@ -20,8 +29,12 @@ public struct BoundaryMap: Sendable, Hashable {
     public let slotCount: Int
     /// The slot of each source, or ``dropped``; empty if every source keeps its place (``isIdentity``).
     public let targets: [UInt16]
-    /// Fitted key and value coefficients, one code a source; see ``coefficientSteps``. Without key codes keys are plain
-    /// means; without value codes values have the coefficients of the keys.
+    /// How much each history position of a source counts in its slot's means beside those of the source that counts most,
+    /// one code a source (``weightSteps``); empty if all count alike. A coefficient is the source's members times its
+    /// weight, over the sum of that over the slot.
+    public let weightCodes: [UInt8]
+    /// Fitted key and value coefficients, one code a source; see ``coefficientSteps``. Without key codes keys go by
+    /// the weights; without value codes values have the coefficients of the keys.
     public let keyCodes: [Int16]
     public let valueCodes: [Int16]
     /// Fitted biases, one code a slot; empty for the log of the slot's members. See ``biasSteps``.
@@ -35,6 +48,7 @@ public struct BoundaryMap: Sendable, Hashable {
         self.sourceCount = sourceCount
         slotCount = sourceCount
         targets = []
+        weightCodes = []
         keyCodes = []
         valueCodes = []
         biasCodes = []
@@ -55,17 +69,39 @@ public struct BoundaryMap: Sendable, Hashable {
     }
 
     /// A map from its targets; the plan that takes it up checks them.
-    init(targets: [UInt16], slotCount: Int, keyCodes: [Int16] = [], valueCodes: [Int16] = [], biasCodes: [Int16] = []) {
+    init(
+        targets: [UInt16], slotCount: Int, weightCodes: [UInt8] = [], keyCodes: [Int16] = [], valueCodes: [Int16] = [],
+        biasCodes: [Int16] = []
+    ) {
         sourceCount = targets.count
         self.slotCount = slotCount
         self.targets = targets.count == slotCount ? [] : targets
+        self.weightCodes = weightCodes
         self.keyCodes = keyCodes
         self.valueCodes = valueCodes
         self.biasCodes = biasCodes
     }
 
+    /// The same groups with means that go by weights: one positive number a source, how much each of its history positions
+    /// counts. Only their proportions within a slot matter; what counts less than 2^-16 of the most is rounded up.
+    /// - Precondition: there is one finite, positive number a source.
+    public func weighted(by weights: [Float]) -> BoundaryMap {
+        precondition(weights.count == sourceCount, "one number a source")
+        guard !isIdentity else { return self }
+        var most = [Float](repeating: 0, count: slotCount)
+        for (source, target) in targets.enumerated() where target != Self.dropped {
+            most[Int(target)] = max(most[Int(target)], weights[source])
+        }
+        let codes = targets.enumerated().map { source, target -> UInt8 in
+            guard target != Self.dropped else { return 0 }
+            let halvings = log2f(most[Int(target)] / weights[source])
+            return UInt8(min(max((halvings * Self.weightSteps).rounded(), 0), 255))
+        }
+        return BoundaryMap(targets: targets, slotCount: slotCount, weightCodes: codes)
+    }
+
     /// The same groups with fitted numbers: coefficients, one a source, and steps in nats from the plain biases, one a
-    /// slot. Without key coefficients keys are plain means; without value coefficients values have those of the keys;
+    /// slot. Without key coefficients keys stay as they were; without value coefficients values have those of the keys;
     /// without steps biases are plain. What lies beyond the codes is clamped to them; a source that is alone in its slot
     /// keeps the coefficient 1, and what is dropped 0.
     /// - Precondition: the arrays are empty or as long as sources and slots; numbers are finite.
@@ -85,7 +121,8 @@ public struct BoundaryMap: Sendable, Hashable {
             }
         }
         return BoundaryMap(
-            targets: targets, slotCount: slotCount, keyCodes: codes(keyCoefficients),
+            targets: targets, slotCount: slotCount, weightCodes: keyCoefficients.isEmpty ? weightCodes : [],
+            keyCodes: codes(keyCoefficients),
             valueCodes: codes(valueCoefficients), biasCodes: biasSteps.map { Self.code($0, Self.biasSteps) })
     }
 

@@ -7,11 +7,14 @@ import VernierCore
 /// - `maps`: for each other cell, one bit a source (1: it opens the next slot), then for each source that opens none,
 ///   in order, the slot it joins in `w` bits, where `w` is the width of the number of slots and that number itself
 ///   means "dropped"; filled to a whole byte.
-/// - `keys`, `values` (left out if keys are plain means, and if values have the coefficients of keys): one 16-bit code,
-///   lowest byte first, for every source that shares a slot with another; see ``BoundaryMap/coefficientSteps``.
+/// - `weights` (left out if there are none): one byte for every source that shares a slot with another; see
+///   ``BoundaryMap/weightCodes``.
+/// - `keys`, `values` (left out if keys go by weights or are plain means, and if values have the coefficients of keys):
+///   one 16-bit code, lowest byte first, for each of the same sources; see ``BoundaryMap/coefficientSteps``.
 /// - `biases` (left out if all are plain): one 16-bit code for every slot of those cells.
 ///
-/// Infinity-2B at 1M with 10 % kept has 9.2 million sources: 10.6 MB of text without fitted numbers.
+/// Infinity-2B at 1M with 10 % kept has 4.6 million sources if branches share their maps: 5.7 MB of text, 11.2 MB with
+/// weights; twice that if they do not.
 extension PoolingPlan {
     var jsonValue: JSONValue {
         var object = JSONObject()
@@ -21,6 +24,10 @@ extension PoolingPlan {
             map.valueCodes.indices.filter { isCoded[$0] }.map { map.valueCodes[$0] }
         }
         let biases = packedCodes { map, _ in map.biasCodes }
+        let weights = allMaps.flatMap { map in
+            map.weightCodes.isEmpty ? [] : zip(map.weightCodes, map.isShared).filter(\.1).map(\.0)
+        }
+        if !weights.isEmpty { object["weights"] = .string(Base64.encode(weights)) }
         if !keys.isEmpty { object["keys"] = .string(Base64.encode(keys)) }
         if !values.isEmpty { object["values"] = .string(Base64.encode(values)) }
         if !biases.isEmpty { object["biases"] = .string(Base64.encode(biases)) }
@@ -61,17 +68,37 @@ extension PoolingPlan {
     /// Bits that hold the numbers `0 ... count`.
     private static func width(of count: Int) -> Int { Int.bitWidth - count.leadingZeroBitCount }
 
+    /// One packed part of the text and where it stands.
+    private struct Part {
+        let cursor: JSONCursor
+        let bytes: [UInt8]
+
+        init(_ cursor: JSONCursor) throws {
+            guard let bytes = Base64.decode(try cursor.string()) else {
+                throw cursor.error(expected: "base64 text, padded, without spaces", found: "something else")
+            }
+            self.cursor = cursor
+            self.bytes = bytes
+        }
+
+        func require(byteCount: Int, for what: String) throws {
+            guard bytes.count == byteCount else {
+                throw cursor.error(expected: "\(byteCount) bytes for these \(what)", found: "\(bytes.count) bytes")
+            }
+        }
+
+        /// The 16-bit code at `index`, lowest byte first.
+        func code(_ index: Int) -> Int16 {
+            Int16(bitPattern: UInt16(bytes[2 * index]) | UInt16(bytes[2 * index + 1]) << 8)
+        }
+    }
+
     /// Reads a plan whose cells hold `capacities` slots; the table fits the schedule.
     ///
-    /// Memory stays in proportion to the text: cells that keep everything take none.
+    /// Memory stays in proportion to the text: cells that keep everything take none. Everything that the public
+    /// initialiser checks is checked here on the way.
     init(reading cursor: JSONCursor, capacities: CellCapacities, schedule: ScaleSchedule) throws {
-        try cursor.requireOnly(keys: ["biases", "keys", "maps", "values"])
-        func bytes(_ member: JSONCursor) throws -> [UInt8] {
-            guard let bytes = Base64.decode(try member.string()) else {
-                throw member.error(expected: "base64 text, padded, without spaces", found: "something else")
-            }
-            return bytes
-        }
+        try cursor.requireOnly(keys: ["biases", "keys", "maps", "values", "weights"])
         let row = capacities.layerCount * capacities.headCount
         // What each cell holds, scale by scale, and how many bytes its map takes.
         let slots = (0..<capacities.branchCount).flatMap { branch in
@@ -83,121 +110,110 @@ extension PoolingPlan {
             let scale = cell / row % schedule.scaleCount
             return scale == 0 ? 0 : slots[cell - row] + schedule.tokenCount(scale - 1)
         }
-        let mapsMember = try cursor.member("maps")
-        let packed = try bytes(mapsMember)
-        var expectedBytes = 0
+        let packed = try Part(cursor.member("maps"))
+        var byteCount = 0
         let starts = slots.indices.map { cell -> Int in
             defer {
                 if slots[cell] < sources[cell] {
                     let bits = sources[cell] + (sources[cell] - slots[cell]) * Self.width(of: slots[cell])
-                    expectedBytes += (bits + 7) / 8
+                    byteCount += (bits + 7) / 8
                 }
             }
-            return expectedBytes
+            return byteCount
         }
-        guard expectedBytes == packed.count else {
-            throw mapsMember.error(
-                expected: "\(expectedBytes) bytes for these capacities", found: "\(packed.count) bytes")
-        }
-        var maps: [BoundaryMap] = []
+        try packed.require(byteCount: byteCount, for: "capacities")
+        var maps: [BoundaryMap] = [], members: [[Int32]] = []
         maps.reserveCapacity(slots.count)
+        members.reserveCapacity(slots.count)
+        var fitted = try FittedParts(cursor)
         for cell in slots.indices {
-            guard slots[cell] < sources[cell] else {
-                maps.append(BoundaryMap(keeping: sources[cell]))
+            let isFirst = cell / row % schedule.scaleCount == 0
+            let count = slots[cell], oldSlots = isFirst ? 0 : slots[cell - row]
+            let oldMembers = isFirst ? [] : members[cell - row]
+            guard count <= BoundaryMap.largestSlotCount, count <= sources[cell] else {
+                throw packed.cursor.error(
+                    expected: "at most \(min(sources[cell], BoundaryMap.largestSlotCount)) slots in cell \(cell)",
+                    found: "\(count)")
+            }
+            guard count < sources[cell] else {
+                maps.append(BoundaryMap(keeping: count))
+                members.append(
+                    oldMembers.isEmpty ? [] : oldMembers + [Int32](repeating: 1, count: count - oldSlots))
                 continue
             }
-            let count = slots[cell]
-            guard count <= BoundaryMap.largestSlotCount,
-                let targets = Self.targets(packed, at: starts[cell], sources: sources[cell], slots: count)
+            guard
+                let read = PackedMap(
+                    packed.bytes, at: starts[cell], sources: sources[cell], slots: count, width: Self.width(of: count),
+                    oldSlots: oldSlots, oldMembers: oldMembers)
             else {
-                throw mapsMember.error(
+                throw packed.cursor.error(
                     expected: "every source in one of \(count) slots or dropped, slots numbered by their first source",
                     found: "another code in cell \(cell)")
             }
-            maps.append(BoundaryMap(targets: targets, slotCount: count))
+            maps.append(fitted.next(read, slotCount: count))
+            members.append(read.members)
         }
-        maps = try Self.fitting(
-            maps, keys: cursor.optionalMember("keys").map { ($0, try bytes($0)) },
-            values: cursor.optionalMember("values").map { ($0, try bytes($0)) },
-            biases: cursor.optionalMember("biases").map { ($0, try bytes($0)) })
-        do {
-            try self.init(
-                schedule: schedule, branchCount: capacities.branchCount, layerCount: capacities.layerCount,
-                headCount: capacities.headCount, maps: maps)
-        } catch let error as VernierError {
-            throw VernierError(.malformedFile, at: cursor.place, problems: error.problems)
-        }
+        try fitted.requireAllRead()
+        self.init(
+            checked: maps, members: members, schedule: schedule, branchCount: capacities.branchCount,
+            layerCount: capacities.layerCount, headCount: capacities.headCount)
     }
 
-    /// The targets of one cell; nil if the bits are no map.
-    private static func targets(_ packed: [UInt8], at start: Int, sources: Int, slots: Int) -> [UInt16]? {
-        let width = width(of: slots)
-        var isSound = true
-        let targets = [UInt16](unsafeUninitializedCapacity: sources) { targets, count in
-            packed.withUnsafeBufferPointer { packed in
-                var flags = BitReader(packed, byteOffset: start), joins = flags
-                joins.skip(sources)
-                var opened = 0, joined = 0
-                for source in 0..<sources {
-                    let opens = flags.next(1)
-                    let join = joins.peek(width)
-                    // No branch: which way a source goes is noise to a predictor.
-                    joins.skip(opens == 1 ? 0 : width)
-                    isSound = isSound && (opens == 1 || join < opened || join == slots)
-                    targets[source] =
-                        opens == 1
-                        ? UInt16(truncatingIfNeeded: opened)
-                        : join == slots ? BoundaryMap.dropped : UInt16(truncatingIfNeeded: join)
-                    opened += opens
-                    joined += 1 - opens
-                }
-                let used = sources + joined * width
-                isSound = isSound && opened == slots && (used % 8 == 0 || joins.peek(8 - used % 8) == 0)
+    /// The numbers beside the maps, read in step with them.
+    private struct FittedParts {
+        private let weights: Part?
+        private let keys: Part?
+        private let values: Part?
+        private let biases: Part?
+        /// Sources and slots passed so far.
+        private var source = 0
+        private var slot = 0
+
+        init(_ cursor: JSONCursor) throws {
+            weights = try cursor.optionalMember("weights").map(Part.init)
+            keys = try cursor.optionalMember("keys").map(Part.init)
+            values = try cursor.optionalMember("values").map(Part.init)
+            biases = try cursor.optionalMember("biases").map(Part.init)
+            if let keys, weights != nil {
+                throw keys.cursor.error(expected: "either keys or weights", found: "both")
             }
-            count = sources
         }
-        return isSound ? targets : nil
-    }
 
-    /// Puts the fitted numbers into the maps.
-    private static func fitting(
-        _ maps: [BoundaryMap], keys: (JSONCursor, [UInt8])?, values: (JSONCursor, [UInt8])?,
-        biases: (JSONCursor, [UInt8])?
-    ) throws -> [BoundaryMap] {
-        guard keys != nil || values != nil || biases != nil else { return maps }
-        let shared = maps.map { $0.isIdentity ? 0 : $0.isShared.count { $0 } }
-        let slots = maps.map { $0.isIdentity ? 0 : $0.slotCount }
-        for (member, count) in [
-            (keys, shared.reduce(0, +)), (values, shared.reduce(0, +)), (biases, slots.reduce(0, +)),
-        ] {
-            guard let (cursor, bytes) = member, bytes.count != 2 * count else { continue }
-            throw cursor.error(expected: "\(2 * count) bytes for these maps", found: "\(bytes.count) bytes")
-        }
-        func code(_ bytes: [UInt8], _ index: Int) -> Int16 {
-            Int16(bitPattern: UInt16(bytes[2 * index]) | UInt16(bytes[2 * index + 1]) << 8)
-        }
-        var source = 0, slot = 0
-        return maps.map { map in
-            guard !map.isIdentity else { return map }
-            let isShared = map.isShared
-            func perSource(_ member: (JSONCursor, [UInt8])?) -> [Int16] {
-                guard let (_, bytes) = member else { return [] }
-                var next = source
-                return isShared.indices.map {
-                    guard isShared[$0] else {
-                        return map.targets[$0] == BoundaryMap.dropped ? 0 : Int16(BoundaryMap.coefficientSteps)
+        /// The map with its numbers. Where the parts end too early they read as zeros, and `requireAllRead` throws.
+        mutating func next(_ map: PackedMap, slotCount: Int) -> BoundaryMap {
+            func codes(_ part: Part?) -> [Int16] {
+                guard let part else { return [] }
+                let start = source
+                return part.bytes.withUnsafeBytes { bytes in
+                    map.spread(alone: Int16(BoundaryMap.coefficientSteps), available: bytes.count / 2 - start) {
+                        Int16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * (start &+ $0), as: Int16.self))
                     }
-                    defer { next += 1 }
-                    return code(bytes, next)
                 }
             }
-            let keyCodes = perSource(keys), valueCodes = perSource(values)
-            let biasCodes = biases.map { bytes in (0..<map.slotCount).map { code(bytes.1, slot + $0) } } ?? []
-            source += isShared.count { $0 }
-            slot += map.slotCount
-            return BoundaryMap(
-                targets: map.targets, slotCount: map.slotCount, keyCodes: keyCodes, valueCodes: valueCodes,
-                biasCodes: biasCodes)
+            var weightCodes: [UInt8] = []
+            if let weights {
+                let start = source
+                weightCodes = weights.bytes.withUnsafeBufferPointer { bytes in
+                    map.spread(alone: 0, available: bytes.count - start) { bytes[start &+ $0] }
+                }
+            }
+            let biasCodes = biases.map { part in
+                let available = part.bytes.count / 2 - slot
+                return (0..<slotCount).map { $0 < available ? part.code(slot + $0) : 0 }
+            }
+            let result = BoundaryMap(
+                targets: map.targets, slotCount: slotCount, weightCodes: weightCodes, keyCodes: codes(keys),
+                valueCodes: codes(values), biasCodes: biasCodes ?? [])
+            source += map.sharedCount
+            slot += slotCount
+            return result
+        }
+
+        func requireAllRead() throws {
+            try weights?.require(byteCount: source, for: "maps")
+            try keys?.require(byteCount: 2 * source, for: "maps")
+            try values?.require(byteCount: 2 * source, for: "maps")
+            try biases?.require(byteCount: 2 * slot, for: "maps")
         }
     }
 }

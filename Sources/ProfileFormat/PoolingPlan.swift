@@ -66,14 +66,30 @@ public struct PoolingPlan: Sendable, Hashable {
             }
         }
         let merging = maps.filter { !$0.isIdentity }
-        for (word, codes) in [("key", \BoundaryMap.keyCodes), ("value", \.valueCodes), ("bias", \.biasCodes)] {
-            let coded = merging.count { !$0[keyPath: codes].isEmpty || $0.slotCount == 0 }
-            let plain = merging.count { $0[keyPath: codes].isEmpty }
+        for (word, hasCodes) in [
+            ("weight", { !$0.weightCodes.isEmpty }), ("key", { !$0.keyCodes.isEmpty }),
+            ("value", { !$0.valueCodes.isEmpty }), ("bias", { !$0.biasCodes.isEmpty }),
+        ] as [(String, (BoundaryMap) -> Bool)] {
+            let coded = merging.count { hasCodes($0) || $0.slotCount == 0 }
+            let plain = merging.count { !hasCodes($0) }
             if coded < merging.count, plain < merging.count {
                 problems.append("expected \(word) codes for all maps that pool or drop, or for none")
             }
         }
         guard problems.isEmpty else { throw VernierError(.invalidArgument, at: "plan", problems: problems) }
+        memberCounts = members
+    }
+
+    /// Takes maps and members that have been checked.
+    init(
+        checked maps: [BoundaryMap], members: [[Int32]], schedule: ScaleSchedule, branchCount: Int, layerCount: Int,
+        headCount: Int
+    ) {
+        self.branchCount = branchCount
+        scaleCount = schedule.scaleCount
+        self.layerCount = layerCount
+        self.headCount = headCount
+        self.maps = maps
         memberCounts = members
     }
 
@@ -175,6 +191,7 @@ public struct PoolingPlan: Sendable, Hashable {
             return oldMembers.isEmpty ? [] : oldMembers + [Int32](repeating: 1, count: arriving)
         }
         guard map.targets.count == map.sourceCount,
+            map.weightCodes.isEmpty || (map.weightCodes.count == map.sourceCount && map.keyCodes.isEmpty),
             map.keyCodes.isEmpty || map.keyCodes.count == map.sourceCount,
             map.valueCodes.isEmpty || map.valueCodes.count == map.sourceCount,
             map.biasCodes.isEmpty || map.biasCodes.count == map.slotCount

@@ -111,8 +111,11 @@ extension Profile {
             for (scale, row) in try branch.elements(count: schedule.scaleCount).enumerated() {
                 let bounds = 0...schedule.historyTokens(scale)
                 for layer in try row.elements(count: model.layers) {
-                    if case .array = layer.value {
-                        tokens += try layer.elements(count: model.heads).map { try $0.integer(in: bounds) }
+                    if case .array(let heads) = layer.value {
+                        guard heads.count == model.heads else {
+                            throw layer.error(expected: "an array of \(model.heads)")
+                        }
+                        tokens += try layer.integers(in: bounds)
                     } else {
                         tokens += repeatElement(try layer.integer(in: bounds), count: model.heads)
                     }

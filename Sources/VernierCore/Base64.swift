@@ -8,20 +8,42 @@ public enum Base64 {
         for (value, letter) in alphabet.enumerated() { values[Int(letter)] = UInt8(value) }
         return values
     }()
+    /// The twelve bits of each pair of letters, the first one in the low byte of the index; the highest bit for what is
+    /// no pair.
+    private static let pairs: [UInt16] = {
+        var pairs = [UInt16](repeating: 0x8000, count: 1 << 16)
+        for (high, first) in alphabet.enumerated() {
+            for (low, second) in alphabet.enumerated() {
+                pairs[Int(second) << 8 | Int(first)] = UInt16(high << 6 | low)
+            }
+        }
+        return pairs
+    }()
 
     /// The text of some bytes.
     public static func encode(_ bytes: [UInt8]) -> String {
         String(unsafeUninitializedCapacity: (bytes.count + 2) / 3 * 4) { text in
-            var place = 0
-            for start in stride(from: 0, to: bytes.count, by: 3) {
-                let count = min(3, bytes.count - start)
-                var word = UInt32(bytes[start]) << 16
-                if count > 1 { word |= UInt32(bytes[start + 1]) << 8 }
-                if count > 2 { word |= UInt32(bytes[start + 2]) }
-                for letter in 0..<4 {
-                    text[place] = letter <= count ? alphabet[Int(word >> (18 - 6 * UInt32(letter))) & 63] : padding
-                    place += 1
+            // Whole groups, and what is left of the last one.
+            let whole = bytes.count / 3
+            alphabet.withUnsafeBufferPointer { alphabet in
+                bytes.withUnsafeBufferPointer { bytes in
+                    for group in 0..<whole {
+                        let a = bytes[3 * group], b = bytes[3 * group + 1], c = bytes[3 * group + 2]
+                        text[4 * group] = alphabet[Int(a >> 2)]
+                        text[4 * group + 1] = alphabet[Int(a << 4 & 63 | b >> 4)]
+                        text[4 * group + 2] = alphabet[Int(b << 2 & 63 | c >> 6)]
+                        text[4 * group + 3] = alphabet[Int(c & 63)]
+                    }
                 }
+            }
+            var place = 4 * whole
+            if bytes.count > 3 * whole {
+                let a = bytes[3 * whole], b = bytes.count > 3 * whole + 1 ? bytes[3 * whole + 1] : nil
+                text[place] = alphabet[Int(a >> 2)]
+                text[place + 1] = alphabet[Int(a << 4 & 63 | (b ?? 0) >> 4)]
+                text[place + 2] = b.map { alphabet[Int($0 << 2 & 63)] } ?? padding
+                text[place + 3] = padding
+                place += 4
             }
             return place
         }
@@ -37,18 +59,7 @@ public enum Base64 {
             let whole = text.count / 4 - (padded > 0 ? 1 : 0)
             var isSound = true
             var bytes = [UInt8](unsafeUninitializedCapacity: text.count / 4 * 3) { bytes, count in
-                values.withUnsafeBufferPointer { values in
-                    var seen: UInt8 = 0
-                    for group in 0..<whole {
-                        let a = values[Int(text[4 * group])], b = values[Int(text[4 * group + 1])]
-                        let c = values[Int(text[4 * group + 2])], d = values[Int(text[4 * group + 3])]
-                        seen |= a | b | c | d
-                        bytes[3 * group] = a << 2 | b >> 4
-                        bytes[3 * group + 1] = b << 4 | c >> 2
-                        bytes[3 * group + 2] = c << 6 | d
-                    }
-                    isSound = seen < 64
-                }
+                isSound = decode(groups: whole, of: UnsafeRawBufferPointer(text), into: bytes)
                 count = 3 * whole
             }
             if padded > 0 {
@@ -61,6 +72,36 @@ public enum Base64 {
                 if padded == 1 { bytes.append(b << 4 | c >> 2) }
             }
             return isSound ? bytes : nil
+        }
+    }
+
+    /// Writes three bytes for each group of four letters; false if some letter is none.
+    private static func decode(
+        groups: Int, of text: UnsafeRawBufferPointer, into bytes: UnsafeMutableBufferPointer<UInt8>
+    ) -> Bool {
+        pairs.withUnsafeBufferPointer { pairs in
+            let to = UnsafeMutableRawBufferPointer(bytes)
+            var seen: UInt16 = 0, group = 0
+            // Two groups at a time; the store's two bytes too many are the next groups', so the last ones go singly.
+            while group + 3 <= groups {
+                let word = text.loadUnaligned(fromByteOffset: 4 * group, as: UInt64.self).littleEndian
+                let a = pairs[Int(word & 0xFFFF)], b = pairs[Int(word >> 16 & 0xFFFF)]
+                let c = pairs[Int(word >> 32 & 0xFFFF)], d = pairs[Int(word >> 48)]
+                seen |= a | b | c | d
+                let bits = UInt64(a) << 52 | UInt64(b & 0xFFF) << 40 | UInt64(c & 0xFFF) << 28 | UInt64(d & 0xFFF) << 16
+                to.storeBytes(of: bits.bigEndian, toByteOffset: 3 * group, as: UInt64.self)
+                group += 2
+            }
+            while group < groups {
+                let a = pairs[Int(text[4 * group + 1]) << 8 | Int(text[4 * group])]
+                let b = pairs[Int(text[4 * group + 3]) << 8 | Int(text[4 * group + 2])]
+                seen |= a | b
+                to[3 * group] = UInt8(truncatingIfNeeded: a >> 4)
+                to[3 * group + 1] = UInt8(truncatingIfNeeded: a << 4 | b >> 8)
+                to[3 * group + 2] = UInt8(truncatingIfNeeded: b)
+                group += 1
+            }
+            return seen & 0x8000 == 0
         }
     }
 }

@@ -104,7 +104,14 @@ public struct JSONCursor: Sendable {
 
     /// An array of whole numbers, each in `range`.
     public func integers(in range: ClosedRange<Int> = Int.min...Int.max) throws -> [Int] {
-        try elements().map { try $0.integer(in: range) }
+        guard case .array(let elements) = value else { throw error(expected: "an array") }
+        return try elements.indices.map { index in
+            // A cursor only where there is something to complain of.
+            if case .integer(let wide) = elements[index], let number = Int(exactly: wide), range.contains(number) {
+                return number
+            }
+            return try JSONCursor(elements[index], file: file, path: .element(path, index)).integer(in: range)
+        }
     }
 
     /// An array of numbers, each in `range`.

@@ -125,6 +125,43 @@ struct PoolingPlanTests {
         #expect(map.biasCodes == [10, -20, Int16.max])
     }
 
+    @Test func weightsMakeMeansAndAreCodedInBytes() throws {
+        let schedule = try Examples.schedule([2, 2, 1])
+        // Twice two sources share a slot, one is alone, one dropped; then slots of 2, 1 and 2 positions and four tokens.
+        let first = BoundaryMap(labels: [0, 0, 1, nil]).weighted(by: [3, 1, 7, 2])
+        let second = BoundaryMap(labels: [0, 1, 0, 0, 2, 1]).weighted(by: [1, 5, 1e-9, 0.5, 1, 1])
+        #expect(first.weightCodes == [0, 25, 0, 0])
+        #expect(second.weightCodes == [0, 0, 255, 16, 0, 37])
+        let plan = try PoolingPlan(
+            schedule: schedule, branchCount: 1, layerCount: 1, headCount: 1,
+            maps: [BoundaryMap(keeping: 0), first, second])
+        let pairs = plan.coefficients(branch: 0, scale: 2, layer: 0, head: 0)
+        let keys = (0..<6).map { pairs.pair(source: $0).key }
+        let all = [Float](unsafeUninitializedCapacity: 12) { buffer, count in
+            if let base = buffer.baseAddress { pairs.write(keys: base, values: base + 6) }
+            count = 12
+        }
+        #expect(all == keys + keys)
+        // The first source stands for two positions.
+        #expect(abs(keys[0] - 2 / 2.5) < 1e-4 && abs(keys[3] - 0.5 / 2.5) < 1e-4 && keys[2] < 1e-4)
+        #expect(keys[4] == 1 && abs(keys[1] - 5.0 / 6) < 5e-3)
+        #expect(abs(keys[0] + keys[2] + keys[3] - 1) < 1e-6 && abs(keys[1] + keys[5] - 1) < 1e-6)
+        let profile = try Profile(
+            model: Examples.model(layers: 1, heads: 1), schedule: schedule,
+            policy: PolicyDescription(name: "rate-distortion"), selection: .poolingPlan(), storage: .float32,
+            requestedBudget: .keptShare(1), capacities: plan.capacities, plan: plan, provenance: Examples.provenance())
+        let text = try profile.canonicalText()
+        #expect(try Profile(parsing: text, name: "profile") == profile)
+        #expect(text.contains("\"weights\": \"\(Base64.encode([0, 25, 0, 0, 255, 16, 37]))\""))
+        for bytes in [[], [0, 25, 0, 0, 255, 16], [0, 25, 0, 0, 255, 16, 37, 0]] as [[UInt8]] {
+            let changed = text.replacing(Base64.encode([0, 25, 0, 0, 255, 16, 37]), with: Base64.encode(bytes))
+            #expect(throws: VernierError.self) { try Profile(parsing: changed, name: "changed") }
+        }
+        let both = text.replacing(
+            "\"weights\":", with: "\"keys\": \"\(Base64.encode([UInt8](repeating: 0, count: 14)))\", \"weights\":")
+        #expect(throws: VernierError.self) { try Profile(parsing: both, name: "changed") }
+    }
+
     @Test func refusesMapsThatDoNotFit() throws {
         let schedule = try Examples.schedule([1, 2, 3])
         func plan(_ maps: [BoundaryMap]) throws -> PoolingPlan {

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import VernierCore
@@ -22,4 +23,16 @@ struct Base64Tests {
 
     @Test(arguments: ["Z", "Zg", "Zg=", "Zh==", "Zm9=", "=Zg=", "Zg==Zg==", "Zm 9", "Zm9v\n", "Zm-_", "====", "é==="])
     func refuses(text: String) { #expect(Base64.decode(text) == nil) }
+
+    /// Whatever the length and the place: several groups are read at a time.
+    @Test func refusesAnyLetterThatIsNone() {
+        for count in 1...30 {
+            let text = Base64.encode((0..<count).map { UInt8(truncatingIfNeeded: $0 * 37) })
+            for place in text.utf8.indices {
+                for letter in ["!", "\u{7F}", "_", " "] where text[place] != "=" {
+                    #expect(Base64.decode(text.replacingCharacters(in: place...place, with: letter)) == nil)
+                }
+            }
+        }
+    }
 }

@@ -2,28 +2,34 @@ import TensorKernels
 
 /// Pools the sources of one cell pair by pair, always the cheapest pair, down to one slot (or none).
 ///
-/// Keeps the products of attention sketches and the squared distances of values and keys as N x N tables, which a merge
-/// updates in O(N): attention adds, and the distances of a weighted mean follow from those of its parts (Lance, Williams
-/// 1967). Every row remembers its cheapest partner. O(N^2) memory (four tables), O(N^2) time in practice.
-/// Ties go to the lowest index.
+/// Keeps the sources' vectors, which a merge adds or averages, and the N x N table of costs; a merge makes one row of it
+/// anew, O(N R). Rows learn lazily what changed in their columns: each keeps its place in a log of changed slots and
+/// catches up when it looks for its cheapest partner, so that hardly anything is written across the table. Every row
+/// remembers that partner. O(N^2) memory (one table), O(N^2 R) time in practice. Ties go to the lowest index.
 struct Agglomeration {
     private let cost: MergeCost
     private let weight: Float
-    private var live: Int
-    private let stride: Int
-    private var source: [Int32]
-    private var mass: [Float]
-    private var members: [Float]
-    private var ownAttention: [Float]  // diagonal of the attention table
-    private var dropCost: [Float]
-    private var dropDistance: [Float]  // squared distance of the value from the cell's mean value
     private let meanValue: Float
-    private let attention: FloatBuffer
-    private let values: FloatBuffer
-    private let keys: FloatBuffer
+    private let stride: Int
+    private var live: Int
+    private var source: [Int32]
+    private var isAlive: [Bool]
+    private let mass: FloatBuffer
+    private let members: FloatBuffer
+    private let dropCost: FloatBuffer
+    private let dropDistance: FloatBuffer  // squared distance of the value from the cell's mean value
+    private let absence: FloatBuffer  // what makes a cost infinite where a slot is gone: 0 or infinity
+    private let attention: RowProducts
+    private let values: RowProducts
+    private let keys: RowProducts
+    private let products: [FloatBuffer]  // of one row with all: attention, values, keys
     private let costs: FloatBuffer
-    private var partner: [Int]
-    private var cheapest: [Float]
+    private let cheapest: FloatBuffer
+    private var partner: [Int32]
+    /// Slots that changed or went, in order; and how much of that each row of costs knows.
+    private var changes: [Int32] = []
+    private var known: [Int32]
+    private var stale: [Int32] = []
 
     /// The whole sequence for some sources.
     static func sequence(_ descriptors: SourceDescriptors, cost: MergeCost) -> MergeSequence {
@@ -69,196 +75,226 @@ struct Agglomeration {
     }
 
     private init(_ descriptors: SourceDescriptors, cost: MergeCost) {
+        let count = descriptors.count
         self.cost = cost
         weight = descriptors.weight
-        let count = descriptors.count
         live = count
         stride = count
         source = (0..<Int32(count)).map { $0 }
-        mass = descriptors.mass
-        members = descriptors.members
+        isAlive = Array(repeating: true, count: count)
+        mass = FloatBuffer(descriptors.mass)
+        members = FloatBuffer(descriptors.members)
         let dropping = Self.dropping(descriptors)
-        dropDistance = dropping.distances
-        dropCost = cost.drops ? dropping.costs : Array(repeating: .infinity, count: count)
         meanValue = dropping.mean
-        attention = Self.products(descriptors.attention, count: count)
-        values = Self.products(descriptors.values, count: count)
-        keys = Self.products(descriptors.keys, count: count)
-        ownAttention = (0..<count).map { [attention] in attention.pointer[$0 * count + $0] }
-        for table in [values, keys] {
-            let own = (0..<count).map { table.pointer[$0 * count + $0] }
-            for i in 0..<count {
-                let row = table.pointer + i * count
-                for j in 0..<count { row[j] = max(own[i] + own[j] - 2 * row[j], 0) }
-            }
-        }
+        dropDistance = FloatBuffer(dropping.distances)
+        dropCost = FloatBuffer(cost.drops ? dropping.costs : Array(repeating: .infinity, count: count))
+        absence = FloatBuffer.zeros(count: count)
+        attention = RowProducts(descriptors.attention, count: count)
+        values = RowProducts(descriptors.values, count: count)
+        keys = RowProducts(descriptors.keys, count: count)
+        products = (0..<3).map { _ in FloatBuffer(count: count) }
         costs = FloatBuffer(count: count * count)
-        partner = Array(repeating: 0, count: count)
-        cheapest = Array(repeating: .infinity, count: count)
-        for i in 0..<count {
-            fillCosts(i)
-            findPartner(i)
-        }
+        cheapest = FloatBuffer([Float](repeating: .infinity, count: count))
+        partner = (0..<Int32(count)).map { $0 }
+        known = Array(repeating: 0, count: count)
+        fillAll(descriptors)
+        for i in 0..<count { findPartner(i) }
     }
 
-    /// `[N, N]` dot products of the rows of `[N, R]`.
-    private static func products(_ rows: [Float], count: Int) -> FloatBuffer {
-        let table = FloatBuffer(count: count * count)
-        guard count > 0, !rows.isEmpty else { return table }
-        let layer = LinearLayer(weight: rows, bias: nil, outputs: count, inputs: rows.count / count)
-        rows.withUnsafeBufferPointer { rows in
-            if let base = rows.baseAddress { layer(base, rows: count, into: table.pointer) }
-        }
-        return table
-    }
+    // MARK: - Costs
 
-    /// The costs of merging row `i` with every other.
-    private func fillCosts(_ i: Int) {
-        let own = ownAttention[i], a = mass[i], n = members[i], scale = cost.keyWeight * meanValue, weight = weight
-        let attention = attention.pointer + i * stride, values = values.pointer + i * stride
-        let keys = keys.pointer + i * stride, costs = costs.pointer + i * stride
-        switch cost.measure {
-        case .geometric:
-            for j in 0..<live { costs[j] = n * members[j] / (n + members[j]) * values[j] }
-        case .measured:
-            mass.withUnsafeBufferPointer { mass in
-                members.withUnsafeBufferPointer { members in
-                    ownAttention.withUnsafeBufferPointer { owns in
-                        for j in 0..<live {
-                            let b = mass[j], m = members[j], sum = n + m
-                            let spread = max(m * m * own + n * n * owns[j] - 2 * n * m * attention[j], 0) / (sum * sum)
-                            let share = a * b / max((a + b) * (a + b), Float.leastNormalMagnitude)
-                            let both = max(own + owns[j] + 2 * attention[j], 0)
-                            let difference = keys[j]
-                            let key = scale * both * share * share * min(difference, difference * difference)
-                            costs[j] = weight * (spread * values[j] + key)
-                        }
+    /// All costs, some rows at a time.
+    private func fillAll(_ descriptors: SourceDescriptors) {
+        let blockRows = 32
+        let blocks = (0..<3).map { _ in FloatBuffer(count: blockRows * live) }
+        for first in Swift.stride(from: 0, to: live, by: blockRows) {
+            let rows = min(blockRows, live - first)
+            for (place, (table, numbers)) in [
+                (attention, descriptors.attention), (values, descriptors.values), (keys, descriptors.keys),
+            ].enumerated() {
+                numbers.withUnsafeBufferPointer { numbers in
+                    if let start = numbers.baseAddress {
+                        table.products(of: start + first * table.width, rows: rows, into: blocks[place].pointer)
+                    } else {
+                        blocks[place].pointer.update(repeating: 0, count: rows * live)
                     }
                 }
+            }
+            for row in 0..<rows {
+                let place = row * live
+                fillCosts(
+                    first + row, attention: blocks[0].pointer + place, values: blocks[1].pointer + place,
+                    keys: blocks[2].pointer + place)
+            }
+        }
+    }
+
+    /// The costs of merging row `i` with every other, from its products with all.
+    private func fillCosts(
+        _ i: Int, attention: UnsafePointer<Float>, values: UnsafePointer<Float>, keys: UnsafePointer<Float>
+    ) {
+        let n = members.pointer[i], a = mass.pointer[i], scale = cost.keyWeight * meanValue, weight = weight
+        let ownAttention = self.attention.squares.pointer, ownValues = self.values.squares.pointer
+        let ownKeys = self.keys.squares.pointer, own = ownAttention[i], ownValue = ownValues[i], ownKey = ownKeys[i]
+        let mass = UnsafePointer(mass.pointer), members = UnsafePointer(members.pointer)
+        let absence = UnsafePointer(absence.pointer), costs = costs.pointer + i * stride
+        switch cost.measure {
+        case .geometric:
+            for j in 0..<live {
+                let distance = max(ownValue + ownValues[j] - 2 * values[j], 0)
+                costs[j] = n * members[j] / (n + members[j]) * distance + absence[j]
+            }
+        case .measured:
+            for j in 0..<live {
+                let b = mass[j], m = members[j], sum = n + m
+                let spread = max(m * m * own + n * n * ownAttention[j] - 2 * n * m * attention[j], 0) / (sum * sum)
+                let share = a * b / max((a + b) * (a + b), Float.leastNormalMagnitude)
+                let both = max(own + ownAttention[j] + 2 * attention[j], 0)
+                let distance = max(ownValue + ownValues[j] - 2 * values[j], 0)
+                let difference = max(ownKey + ownKeys[j] - 2 * keys[j], 0)
+                let key = scale * both * share * share * min(difference, difference * difference)
+                costs[j] = weight * (spread * distance + key) + absence[j]
             }
         }
         costs[i] = .infinity
     }
 
-    private mutating func findPartner(_ i: Int) {
-        let row = costs.pointer + i * stride
-        var best = Float.infinity, place = i
-        for j in 0..<live where row[j] < best {
-            best = row[j]
-            place = j
-        }
-        cheapest[i] = best
-        partner[i] = place
+    /// Makes the costs of row `i` anew.
+    private mutating func refresh(_ i: Int) {
+        attention.products(of: i, into: products[0].pointer)
+        values.products(of: i, into: products[1].pointer)
+        keys.products(of: i, into: products[2].pointer)
+        fillCosts(i, attention: products[0].pointer, values: products[1].pointer, keys: products[2].pointer)
+        changes.append(Int32(i))
+        known[i] = Int32(changes.count)
     }
+
+    /// Brings row `i` up to date. A slot that changed after `i` did has the pair's cost in its own row.
+    private mutating func catchUp(_ i: Int) {
+        let row = costs.pointer + i * stride
+        for place in Int(known[i])..<changes.count {
+            let j = Int(changes[place])
+            guard j != i else { continue }
+            row[j] = isAlive[j] ? costs.pointer[j * stride + i] : .infinity
+        }
+        known[i] = Int32(changes.count)
+    }
+
+    private mutating func findPartner(_ i: Int) {
+        catchUp(i)
+        let best = Self.least(costs.pointer + i * stride, count: live)
+        cheapest.pointer[i] = best.map { costs.pointer[i * stride + $0] } ?? .infinity
+        partner[i] = Int32(best ?? i)
+    }
+
+    /// The lowest place of the least number; nil if all are infinite. Numbers that are not negative order as their bits do.
+    private static func least(_ numbers: UnsafePointer<Float>, count: Int) -> Int? {
+        let infinity = Float.infinity.bitPattern
+        return numbers.withMemoryRebound(to: UInt32.self, capacity: count) { bits in
+            var least = infinity
+            for j in 0..<count { least = min(least, bits[j]) }
+            guard least < infinity else { return nil }
+            return (0..<count).first { bits[$0] == least }
+        }
+    }
+
+    // MARK: - Steps
 
     private mutating func run() -> MergeSequence {
         let count = live
         var steps: [MergeSequence.Step] = []
         steps.reserveCapacity(count)
         var floor: Float = 0
-        var alive = [Bool](repeating: true, count: count)
         var remaining = count
         let least = cost.drops ? 0 : 1
         while remaining > least {
-            var pair = -1, drop = -1, pairCost = Float.infinity, lossCost = Float.infinity
-            for i in 0..<live where alive[i] {
-                if cheapest[i] < pairCost { (pair, pairCost) = (i, cheapest[i]) }
-                if dropCost[i] < lossCost { (drop, lossCost) = (i, dropCost[i]) }
-            }
-            guard pair >= 0 || drop >= 0 else { break }
-            let gone: Int
-            if pair >= 0, pairCost <= lossCost {
-                let other = partner[pair], kept = min(pair, other)
-                gone = max(pair, other)
+            let pair = Self.least(cheapest.pointer, count: live)
+            let drop = cost.drops ? Self.least(dropCost.pointer, count: live) : nil
+            let pairCost = pair.map { cheapest.pointer[$0] } ?? .infinity
+            let lossCost = drop.map { dropCost.pointer[$0] } ?? .infinity
+            if let pair, pairCost <= lossCost {
+                let other = Int(partner[pair]), kept = min(pair, other), gone = max(pair, other)
                 floor = max(floor, pairCost)
                 steps.append(MergeSequence.Step(first: source[kept], second: source[gone], cost: floor))
-                merge(gone, into: kept, alive: &alive)
-            } else {
-                gone = drop
+                merge(gone, into: kept)
+            } else if let drop {
                 floor = max(floor, lossCost)
-                steps.append(MergeSequence.Step(first: source[gone], second: nil, cost: floor))
-                remove(gone, alive: &alive)
+                steps.append(MergeSequence.Step(first: source[drop], second: nil, cost: floor))
+                remove(drop)
+                for i in 0..<live where isAlive[i] && Int(partner[i]) == drop { findPartner(i) }
+            } else {
+                break
             }
             remaining -= 1
-            for i in 0..<live where alive[i] && (partner[i] == gone) { findPartner(i) }
-            if remaining * 2 < live, live > 64 { compact(&alive) }
+            if remaining * 4 < live * 3, live > 64 { compact() }
         }
         return MergeSequence(sourceCount: count, steps: steps)
     }
 
-    private mutating func remove(_ gone: Int, alive: inout [Bool]) {
-        alive[gone] = false
-        cheapest[gone] = .infinity
-        for j in 0..<live { costs.pointer[j * stride + gone] = .infinity }
+    private mutating func remove(_ gone: Int) {
+        isAlive[gone] = false
+        cheapest.pointer[gone] = .infinity
+        dropCost.pointer[gone] = .infinity
+        absence.pointer[gone] = .infinity
+        changes.append(Int32(gone))
     }
 
-    private mutating func merge(_ gone: Int, into kept: Int, alive: inout [Bool]) {
-        let n = members[kept], m = members[gone], p = n / (n + m), q = m / (n + m)
-        let between = values.pointer[kept * stride + gone], keysBetween = keys.pointer[kept * stride + gone]
-        let cross = attention.pointer[kept * stride + gone]
-        let (row, other) = (kept * stride, gone * stride)
-        for j in 0..<live {
-            attention.pointer[row + j] += attention.pointer[other + j]
-            let value = p * values.pointer[row + j] + q * values.pointer[other + j] - p * q * between
-            let key = p * keys.pointer[row + j] + q * keys.pointer[other + j] - p * q * keysBetween
-            values.pointer[row + j] = max(value, 0)
-            keys.pointer[row + j] = max(key, 0)
+    private mutating func merge(_ gone: Int, into kept: Int) {
+        let n = members.pointer[kept], m = members.pointer[gone], p = n / (n + m), q = m / (n + m)
+        let between = cost.drops ? values.distance(kept, gone) : 0
+        attention.combine(kept, times: 1, gone, times: 1)
+        values.combine(kept, times: p, gone, times: q)
+        keys.combine(kept, times: p, gone, times: q)
+        mass.pointer[kept] += mass.pointer[gone]
+        members.pointer[kept] = n + m
+        if cost.drops {
+            let distances = dropDistance.pointer
+            distances[kept] = max(p * distances[kept] + q * distances[gone] - p * q * between, 0)
+            dropCost.pointer[kept] = attention.squares.pointer[kept] * distances[kept] * weight
         }
-        ownAttention[kept] = max(ownAttention[kept] + ownAttention[gone] + 2 * cross, 0)
-        attention.pointer[row + kept] = ownAttention[kept]
-        values.pointer[row + kept] = 0
-        keys.pointer[row + kept] = 0
-        mass[kept] += mass[gone]
-        members[kept] = n + m
-        dropDistance[kept] = max(p * dropDistance[kept] + q * dropDistance[gone] - p * q * between, 0)
-        if cost.drops { dropCost[kept] = ownAttention[kept] * dropDistance[kept] * weight }
-        remove(gone, alive: &alive)
-        fillCosts(kept)
-        for j in 0..<live {
-            if !alive[j] {
-                costs.pointer[row + j] = .infinity
-                continue
-            }
-            attention.pointer[j * stride + kept] = attention.pointer[row + j]
-            values.pointer[j * stride + kept] = values.pointer[row + j]
-            keys.pointer[j * stride + kept] = keys.pointer[row + j]
-            guard j != kept else { continue }
-            let new = costs.pointer[row + j]
-            costs.pointer[j * stride + kept] = new
-            if partner[j] == kept, new > cheapest[j] {
-                findPartner(j)
-            } else if new < cheapest[j] || (new == cheapest[j] && kept < partner[j]) {
-                cheapest[j] = new
-                partner[j] = kept
-            }
-        }
+        remove(gone)
+        refresh(kept)
+        stale.removeAll(keepingCapacity: true)
+        updatePartners(kept, gone)
+        for i in stale { findPartner(Int(i)) }
         findPartner(kept)
     }
 
-    /// Moves the live rows and columns together, in order.
-    private mutating func compact(_ alive: inout [Bool]) {
-        let kept = (0..<live).filter { alive[$0] }
-        for table in [attention, values, keys, costs] {
-            for (i, old) in kept.enumerated() {
-                let from = table.pointer + old * stride, to = table.pointer + i * stride
-                for (j, column) in kept.enumerated() { to[j] = from[column] }
+    /// Partners of the rows that slot `kept` is now cheaper for; the others that lost theirs go to ``stale``.
+    private mutating func updatePartners(_ kept: Int, _ gone: Int) {
+        let row = costs.pointer + kept * stride, cheapest = cheapest.pointer
+        let (lost, changed) = (Int32(gone), Int32(kept))
+        for j in 0..<live {
+            let new = row[j], old = cheapest[j], other = partner[j]
+            if new < old || (new == old && changed < other) {
+                cheapest[j] = new
+                partner[j] = changed
+            } else if other == lost || (other == changed && new > old) {
+                if isAlive[j], j != kept { stale.append(Int32(j)) }
             }
         }
-        var places = [Int](repeating: 0, count: live)
-        for (place, old) in kept.enumerated() { places[old] = place }
-        func gather<T>(_ array: inout [T]) {
-            for (place, old) in kept.enumerated() { array[place] = array[old] }
+    }
+
+    /// Moves the live rows and columns together, in order.
+    private mutating func compact() {
+        let kept = (0..<live).filter { isAlive[$0] }
+        for i in kept { catchUp(i) }
+        for (i, old) in kept.enumerated() {
+            let from = costs.pointer + old * stride, to = costs.pointer + i * stride
+            for (j, column) in kept.enumerated() { to[j] = from[column] }
         }
-        gather(&source)
-        gather(&mass)
-        gather(&members)
-        gather(&ownAttention)
-        gather(&dropCost)
-        gather(&dropDistance)
-        gather(&cheapest)
-        gather(&partner)
+        for table in [attention, values, keys] { table.keep(kept) }
+        var places = [Int32](repeating: 0, count: live)
+        for (place, old) in kept.enumerated() { places[old] = Int32(place) }
+        for buffer in [mass, members, dropCost, dropDistance, cheapest] {
+            for (place, old) in kept.enumerated() { buffer.pointer[place] = buffer.pointer[old] }
+        }
+        source = kept.map { source[$0] }
+        partner = kept.map { places[Int(partner[$0])] }
         live = kept.count
-        for place in 0..<live { partner[place] = places[partner[place]] }
-        for place in 0..<alive.count { alive[place] = place < live }
+        absence.pointer.update(repeating: 0, count: live)
+        isAlive = Array(repeating: true, count: live)
+        known = Array(repeating: 0, count: live)
+        changes.removeAll(keepingCapacity: true)
     }
 }

@@ -26,10 +26,12 @@ struct MergeSequence: Sendable {
                 dropped[Int(step.first)] = true
             }
         }
-        return (0..<sourceCount).map { source in
-            var root = source
-            while parent[root] != root { root = parent[root] }
-            return dropped[root] ? nil : root
+        // A source's parent is lower, so its root is known by then.
+        var roots: [Int?] = []
+        roots.reserveCapacity(sourceCount)
+        for source in 0..<sourceCount {
+            roots.append(dropped[source] ? nil : parent[source] == source ? source : roots[parent[source]])
         }
+        return roots
     }
 }

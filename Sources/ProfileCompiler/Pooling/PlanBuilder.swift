@@ -37,13 +37,6 @@ struct PlanBuilder {
     var branchCount: Int { sharesBranches ? 1 : identity.branches }
     private var cellCount: Int { branchCount * identity.layers * identity.heads }
 
-    /// The history positions that a slot stands for, and what they count in its key and value.
-    private struct Slot {
-        var positions: [Int]
-        var coefficients: [Float]
-    }
-    private typealias Slots = [Slot]
-
     /// A builder for a selection. Throws ``VernierError/Code/corruptState`` if the statistics lack what it goes by.
     static func forSelection(
         _ selection: SelectionRule, form: PlanForm, statistics: CalibrationStatistics
@@ -63,26 +56,28 @@ struct PlanBuilder {
     /// Throws ``VernierError/Code/infeasibleBudget`` if the form cannot do with so few slots.
     func build(_ allotment: Allotment) throws -> Result {
         let cells = cellCount, scales = schedule.scaleCount
-        var groups = [Slots](repeating: [], count: cells)
+        var groups = [SourceSlots](repeating: SourceSlots(), count: cells)
         var maps = [[BoundaryMap]](repeating: [], count: scales)
         maps[0] = Array(repeating: BoundaryMap(keeping: 0), count: cells)
         var costByScale = [Double](repeating: 0, count: scales)
         for scale in stride(from: 1, to: scales, by: 1) {
-            let first = schedule.historyTokens(scale - 1)
-            let arriving = (0..<schedule.tokenCount(scale - 1)).map { Slot(positions: [first + $0], coefficients: [1]) }
-            let sources = groups.map { $0 + arriving }
-            guard isOver(allotment, scale: scale, sources: sources) else {
-                maps[scale] = sources.map { BoundaryMap(keeping: $0.count) }
-                groups = sources
+            let arriving = schedule.historyTokens(scale - 1)..<schedule.historyTokens(scale)
+            for cell in groups.indices { groups[cell] = groups[cell].appending(arriving) }
+            guard isOver(allotment, scale: scale, sources: groups) else {
+                maps[scale] = groups.map { BoundaryMap(keeping: $0.count) }
                 continue
             }
-            let sequences = sequences(scale: scale, sources: sources)
+            let sources = groups
+            let sequences = Self.parallel(cells) { sequence(cell: $0, scale: scale, sources: sources[$0]) }
             let counts = try stepCounts(sequences, scale: scale, allotment: allotment)
-            for cell in 0..<cells {
+            let pooled = Self.parallel(cells) { cell -> (BoundaryMap, SourceSlots) in
                 let plain = BoundaryMap(labels: sequences[cell].labels(after: counts[cell]))
                 let map = weighted(plain, cell: cell, scale: scale, sources: sources[cell])
-                maps[scale].append(map)
-                groups[cell] = Self.pooled(sources[cell], map)
+                return (map, sources[cell].pooled(by: map))
+            }
+            maps[scale] = pooled.map(\.0)
+            groups = pooled.map(\.1)
+            for cell in 0..<cells {
                 for step in sequences[cell].steps.prefix(counts[cell]) { costByScale[scale] += Double(step.cost) }
             }
         }
@@ -99,45 +94,20 @@ struct PlanBuilder {
     }
 
     /// The map with mass-weighted coefficients, if the form asks for them.
-    private func weighted(_ map: BoundaryMap, cell: Int, scale: Int, sources: Slots) -> BoundaryMap {
+    private func weighted(_ map: BoundaryMap, cell: Int, scale: Int, sources: SourceSlots) -> BoundaryMap {
         guard case .pooling(_, _, .mass) = form, !map.isIdentity else { return map }
         let mass = mass(cell: cell, scale: scale, sources: sources)
-        var totals = [Float](repeating: 0, count: map.slotCount)
-        for (source, target) in map.targets.enumerated() where target != BoundaryMap.dropped {
-            totals[Int(target)] += mass[source]
-        }
-        return map.fitted(
-            keyCoefficients: map.targets.enumerated().map { source, target in
-                target == BoundaryMap.dropped ? 0 : mass[source] / totals[Int(target)]
-            })
+        return map.weighted(by: (0..<sources.count).map { mass[$0] / Float(sources.members($0)) })
     }
 
-    private static func pooled(_ sources: Slots, _ map: BoundaryMap) -> Slots {
-        guard !map.isIdentity else { return sources }
-        var members = [Int](repeating: 0, count: map.slotCount)
-        for (source, target) in map.targets.enumerated() where target != BoundaryMap.dropped {
-            members[Int(target)] += sources[source].positions.count
-        }
-        var slots = Slots(repeating: Slot(positions: [], coefficients: []), count: map.slotCount)
-        for (source, target) in map.targets.enumerated() where target != BoundaryMap.dropped {
-            let slot = Int(target), old = sources[source]
-            let coefficient =
-                map.keyCodes.isEmpty
-                ? Float(old.positions.count) / Float(members[slot])
-                : Float(map.keyCodes[source]) / BoundaryMap.coefficientSteps
-            slots[slot].positions += old.positions
-            slots[slot].coefficients += old.coefficients.map { $0 * coefficient }
-        }
-        return slots
-    }
-
-    private func mass(cell: Int, scale: Int, sources: Slots) -> [Float] {
+    private func mass(cell: Int, scale: Int, sources: SourceSlots) -> [Float] {
         let (_, layer, head) = place(cell), branches = branches(of: cell)
         var mass = [Double](repeating: 0, count: sources.count)
         for branch in branches {
             let positions = statistics.positionMass(branch: branch, layer: layer, head: head, scale: scale)
-            for (index, source) in sources.enumerated() {
-                mass[index] += source.positions.reduce(0) { $0 + positions[$1] } / Double(branches.count)
+            for slot in 0..<sources.count {
+                let sum = sources.range(slot).reduce(0) { $0 + positions[Int(sources.positions[$1])] }
+                mass[slot] += sum / Double(branches.count)
             }
         }
         // What is never attended still counts a little, so that means exist.
@@ -158,7 +128,7 @@ struct PlanBuilder {
     // MARK: - How many steps
 
     /// Whether some cell, or all together, must give up slots at this scale.
-    private func isOver(_ allotment: Allotment, scale: Int, sources: [Slots]) -> Bool {
+    private func isOver(_ allotment: Allotment, scale: Int, sources: [SourceSlots]) -> Bool {
         switch allotment {
         case .total(let slots): sources.reduce(0) { $0 + $1.count } > slots
         case .capacities(let table): sources.indices.contains { sources[$0].count > capacity(table, scale, $0) }
@@ -226,19 +196,18 @@ struct PlanBuilder {
 
     // MARK: - Sequences
 
-    private func sequences(scale: Int, sources: [Slots]) -> [MergeSequence] {
-        var results = [MergeSequence](
-            repeating: MergeSequence(sourceCount: 0, steps: []), count: sources.count)
-        results.withUnsafeMutableBufferPointer { results in
-            nonisolated(unsafe) let results = results
-            Parallel.forEach(parts: sources.count) { cell in
-                results[cell] = sequence(cell: cell, scale: scale, sources: sources[cell])
+    /// What `body` makes of each cell, in parallel.
+    private static func parallel<Result>(_ cells: Int, _ body: (Int) -> Result) -> [Result] {
+        [Result](unsafeUninitializedCapacity: cells) { results, count in
+            if let start = results.baseAddress {
+                nonisolated(unsafe) let start = start
+                Parallel.forEach(parts: cells) { (start + $0).initialize(to: body($0)) }
             }
+            count = cells
         }
-        return results
     }
 
-    private func sequence(cell: Int, scale: Int, sources: Slots) -> MergeSequence {
+    private func sequence(cell: Int, scale: Int, sources: SourceSlots) -> MergeSequence {
         let descriptors = descriptors(cell: cell, scale: scale, sources: sources)
         let sequence = Agglomeration.sequence(descriptors, cost: form.cost)
         guard case .positions(summary: true) = form else { return sequence }
@@ -246,9 +215,9 @@ struct PlanBuilder {
     }
 
     /// What would be dropped joins the summary slot instead: the group that holds most, or the first that goes.
-    private static func summarised(_ sequence: MergeSequence, sources: Slots) -> MergeSequence {
+    private static func summarised(_ sequence: MergeSequence, sources: SourceSlots) -> MergeSequence {
         var order = sequence.steps.map { (source: Int($0.first), cost: $0.cost) }
-        let summary = sources.indices.first { sources[$0].positions.count > 1 } ?? order.first?.source
+        let summary = (0..<sources.count).first { sources.members($0) > 1 } ?? order.first?.source
         guard let summary else { return sequence }
         order.removeAll { $0.source == summary }
         var lowest = summary
@@ -261,9 +230,9 @@ struct PlanBuilder {
     }
 
     /// What is known of a cell's sources for the queries of `scale`.
-    private func descriptors(cell: Int, scale: Int, sources: Slots) -> SourceDescriptors {
+    private func descriptors(cell: Int, scale: Int, sources: SourceSlots) -> SourceDescriptors {
         let (_, layer, head) = place(cell)
-        let members = sources.map { Float($0.positions.count) }
+        let members = (0..<sources.count).map { Float(sources.members($0)) }
         if case .spatial = form {
             return SourceDescriptors(
                 members: members, mass: members, attention: [], values: coordinates(sources), keys: [])
@@ -272,42 +241,32 @@ struct PlanBuilder {
         var weights = members
         if case .pooling(_, _, .mass) = form { weights = mass }
         // Branches side by side: dot products then are sums over branches, and the factor makes them means.
-        func gathered(_ isMean: Bool, _ sketch: (Int) -> [Float]) -> [Float] {
-            let branches = branches(of: cell), factor = 1 / Float(branches.count).squareRoot()
-            let parts = branches.map { sums(sketch($0), sources, isMean: isMean) }
-            guard parts.count > 1 else { return parts[0] }
-            let signs = statistics.layout.signCount
-            return sources.indices.flatMap { source in
-                parts.flatMap { part in part[(source * signs)..<((source + 1) * signs)].map { $0 * factor } }
+        let branches = branches(of: cell), signs = statistics.layout.signCount, width = signs * branches.count
+        func gathered(isMean: Bool, _ sketch: (Int) -> [Float]) -> [Float] {
+            var rows = [Float](repeating: 0, count: sources.count * width)
+            for (place, branch) in branches.enumerated() {
+                sources.add(
+                    sketch(branch), width: signs, isMean: isMean,
+                    factor: branches.count > 1 ? 1 / Float(branches.count).squareRoot() : 1, to: &rows, stride: width,
+                    offset: place * signs)
             }
+            return rows
         }
         return SourceDescriptors(
             members: weights, mass: mass,
-            attention: gathered(false) {
+            attention: gathered(isMean: false) {
                 statistics.attentionSketch(branch: $0, layer: layer, head: head, scale: scale)
-            }, values: gathered(true) { statistics.valueSketch(branch: $0, layer: layer, head: head) },
-            keys: gathered(true) { statistics.keySketch(branch: $0, layer: layer, head: head, scale: scale) },
+            }, values: gathered(isMean: true) { statistics.valueSketch(branch: $0, layer: layer, head: head) },
+            keys: gathered(isMean: true) { statistics.keySketch(branch: $0, layer: layer, head: head, scale: scale) },
             weight: layerWeights.isEmpty ? 1 : layerWeights[layer][scale])
     }
 
-    /// Sums or means of the rows of a sketch over each source's positions.
-    private func sums(_ sketch: [Float], _ sources: [Slot], isMean: Bool) -> [Float] {
-        let signs = statistics.layout.signCount
-        return sources.flatMap { source -> [Float] in
-            var row = [Float](repeating: 0, count: signs)
-            for (position, coefficient) in zip(source.positions, source.coefficients) {
-                let factor = isMean ? coefficient : 1
-                for r in 0..<signs { row[r] += factor * sketch[position * signs + r] }
-            }
-            return row
-        }
-    }
-
     /// Where sources lie on their maps: centre in rows and columns, as shares of the sides, and the scale, far apart.
-    private func coordinates(_ sources: [Slot]) -> [Float] {
-        sources.flatMap { source -> [Float] in
+    private func coordinates(_ sources: SourceSlots) -> [Float] {
+        (0..<sources.count).flatMap { slot -> [Float] in
             var row: [Float] = [0, 0, 0]
-            for (position, coefficient) in zip(source.positions, source.coefficients) {
+            for place in sources.range(slot) {
+                let position = Int(sources.positions[place]), coefficient = sources.coefficients[place]
                 let scale = (0..<schedule.scaleCount).last { schedule.historyTokens($0) <= position } ?? 0
                 let grid = schedule.grids[scale], token = position - schedule.historyTokens(scale)
                 row[0] += coefficient * (Float(token / grid.width) + 0.5) / Float(grid.height)
