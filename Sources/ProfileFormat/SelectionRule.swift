@@ -135,4 +135,12 @@ public struct SelectionRule: Sendable, Hashable, CustomStringConvertible {
             throw VernierError(.malformedFile, at: cursor.place, problems: error.problems)
         }
     }
+
+    /// The rule as the compiler is asked for it: without the mark of a refinement, which comes after.
+    public var unrefined: SelectionRule {
+        guard parameters["refinedPrompts"] != nil else { return self }
+        var parameters = parameters
+        parameters["refinedPrompts"] = 0
+        return SelectionRule(known: name, parameters)
+    }
 }

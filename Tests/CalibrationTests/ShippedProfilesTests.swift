@@ -17,11 +17,10 @@ import Testing
         try profile.requireFit(model: model.identity(), schedule: model.configuration.schedule)
         let statistics = try StatisticsFile.read("\(Self.root)/Calibration/Statistics/tangram.h5")
         #expect(statistics.isComplete)
-        let selection = SelectionRule.poolingPlan()
         let again = try compile(
             statistics: statistics,
             request: CompilationRequest(
-                policy: profile.policy, budget: profile.requestedBudget, selection: selection,
+                policy: profile.policy, budget: profile.requestedBudget, selection: profile.selection.unrefined,
                 storage: profile.storage, toolVersion: profile.provenance.toolVersion))
         // Refinement fits the numbers; groups, capacities and bytes are the compiler's.
         #expect(again.capacities == profile.capacities && again.realisedBudget == profile.realisedBudget)

@@ -145,7 +145,8 @@ import VernierCore
         ])
         #expect(
             try results.listing() == [
-                "half.json", "report", "report/contact-sheet.png", "report/report.json", "report/report.md",
+                "half.json", "pooled.json", "report", "report/contact-sheet.png", "report/report.json",
+                "report/report.md",
                 "report/settings.json", "s.h5",
             ])
         let markdown = String(decoding: try results.bytes("report/report.md"), as: UTF8.self)
@@ -165,7 +166,7 @@ import VernierCore
 
     @Test func overlapComparesProfilesAndStatistics() throws {
         let same = try Tool.succeed(["overlap", path("p.json"), path("p.json")])
-        #expect(same.contains("capacities  1.000") && same.contains("drafters    1.000"), "\(same)")
+        #expect(same.contains("capacities  1.000") && same.contains("groups      1.000"), "\(same)")
         #expect(same.contains("verdict     the same profile for practical purposes"), "\(same)")
         // The statistics behind a profile give that profile again.
         #expect(try Tool.succeed(["overlap", path("s.h5"), path("p.json")]) == same)
@@ -243,7 +244,7 @@ import VernierCore
                 ] + more)
         }
         let plan = try run("whole", ["--dry-run"])
-        #expect(plan.split(separator: "\n").count == 10 && plan.contains("snapkv 50 % float32 (window 4 x 4): "))
+        #expect(plan.split(separator: "\n").count == 12 && plan.contains("snapkv 50 % float32 (window 4 x 4): "))
         #expect(try results.listing() == [])
         let printed = try run("whole")
         #expect(printed == String(decoding: try results.bytes("whole/frontier.md"), as: UTF8.self) + "\n")
@@ -253,7 +254,7 @@ import VernierCore
         let whole = try files.map { try results.bytes("whole/\($0)") }
         // Half of the candidates are there already.
         let candidates = try results.listing().filter { $0.hasPrefix("whole/candidates/") }
-        #expect(candidates.count == 11)
+        #expect(candidates.count == 13)
         for name in candidates.prefix(5) { try FileManager.default.removeItem(atPath: results.file(name)) }
         #expect(try run("whole", ["--batch", "3"]) == printed)
         #expect(try files.map { try results.bytes("whole/\($0)") } == whole)

@@ -126,7 +126,7 @@ import Testing
         Refusal("overlap {p.json}", 64, "<second>"),
         Refusal("overlap {p.json} {cut.json}", 1, "cut.json, line"),
         Refusal("overlap {s.h5} {cut.h5}", 1, "cut.h5: expected bytes"),
-        Refusal("overlap {s.h5} {s.h5} --policy best", 1, "policy: expected one of uniform,"),
+        Refusal("overlap {s.h5} {s.h5} --policy best", 1, "policy: expected one of rate-distortion,"),
         Refusal("overlap {s.h5} {s.h5} --keep 0%", 1, "expected a share above 0 %"),
         // Frontiers.
         Refusal(frontier + " --statistics {foreign.h5}", 1, "statistics: expected weights digest"),

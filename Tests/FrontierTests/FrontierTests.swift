@@ -236,7 +236,7 @@ import VernierCore
         _ = try run(request, "whole")
         let whole = try contents(of: folder.file("whole"))
         let candidates = whole.keys.filter { $0.hasPrefix("candidates/") }.sorted()
-        #expect(candidates.count == 1 + 2 * 8, "the full cache and 8 variants at 2 budgets")
+        #expect(candidates.count == 1 + 2 * 9, "the full cache and 9 variants at 2 budgets")
         for kept in [0, 1, 6, 16] {
             let name = "kept\(kept)"
             for file in candidates.prefix(kept) {

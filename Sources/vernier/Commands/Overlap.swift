@@ -57,7 +57,7 @@ struct Overlap: ParsableCommand {
     /// What a profile was compiled with.
     private static func request(_ profile: Profile) -> CompilationRequest {
         CompilationRequest(
-            policy: profile.policy, budget: profile.requestedBudget, selection: profile.selection,
+            policy: profile.policy, budget: profile.requestedBudget, selection: profile.selection.unrefined,
             storage: profile.storage, toolVersion: VernierVersion.current)
     }
 
