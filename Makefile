@@ -12,7 +12,7 @@ VERNIER  := .build/release/vernier
 MODEL    := Calibration/Models/tangram
 CORPORA  := Calibration/Corpora
 OUT      := out/demo
-METHODS  := full-cache,random,sliding-window,streaming-llm,h2o,attention-mass,snapkv,pyramidkv,ada-kv,cake,hack,scalekv-paper,scalekv-released,heatkv,attention-matching,oracle,spatial,position-plan,position-plan-summary,pooling-plan-uniform,pooling-plan,pooling-plan-refined
+METHODS  := full-cache,random,sliding-window,streaming-llm,h2o,attention-mass,scalekv-paper,heatkv,attention-matching,oracle,position-plan,position-plan-summary,pooling-plan-uniform,pooling-plan,pooling-plan-refined
 PACKAGES := pkg-config libopenblas-dev libhdf5-dev libpng-dev libsentencepiece-dev
 
 .PHONY: help setup build demo test profiles frontier format lint bench tangram clean
@@ -72,8 +72,8 @@ profiles: build
 	$(VERNIER) eval --model $(MODEL) --prompts $(CORPORA)/tangram-heldout.jsonl --limit 64 --batch 8 --attach \
 	  --profile Profiles/tangram-20.json --profile Profiles/tangram-10.json --profile Profiles/tangram-5.json --out out/profiles
 
-# Every method at every budget, 128 held-out prompts x 2 seeds: the tables in Profiles/frontier. About an hour on two
-# cores; goes on where it was interrupted.
+# Methods (METHODS=... for others) at every budget, 128 held-out prompts x 2 seeds: the tables in Profiles/frontier. About half an hour
+# on two cores; goes on where it was interrupted.
 frontier: build
 	@mkdir -p out/frontier Profiles/frontier
 	test -s out/frontier/statistics.h5 || $(VERNIER) calibrate --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --limit 64 --batch 8 --out out/frontier/statistics.h5
