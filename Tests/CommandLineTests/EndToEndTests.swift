@@ -121,8 +121,8 @@ import VernierCore
         #expect(try Profile(contentsOf: profile).policy.parameters["drafters"] == 2)
         let pooled = results.file("pooled.json")
         let refined = try Tool.succeed([
-            "compile", statistics, "--keep", "50%", "--refine", "3", "--model", model, "--prompts", prompts, "--out",
-            pooled,
+            "compile", statistics, "--keep", "50%", "--refine", "3", "--model", model, "--prompts", prompts,
+            "--progress", "none", "--out", pooled,
         ])
         #expect(refined.contains("rate-distortion + pooling-plan") && refined.contains("refined on 3 prompts"))
         let ours = try Profile(contentsOf: pooled)
