@@ -23,11 +23,20 @@ extension CalibrationStatistics {
         }
         Self.update(&digest, counts) { UInt64(bitPattern: Int64($0)) }
         for statistic in Statistic.all { Self.update(&digest, sums[statistic], pattern: \.bitPattern) }
+        digest.update(field: "\(settings.signCount) signs of \(sketches.promptCount) prompts")
+        for sketch in Sketch.all { Self.update(&digest, sketches[sketch], pattern: \.bitPattern) }
+        digest.update(field: "\(settings.sensitivityPrompts) probed, \(responses.count) rows")
+        for response in responses {
+            Self.update(&digest, response.squaredError, pattern: \.bitPattern)
+            Self.update(&digest, response.divergence, pattern: \.bitPattern)
+        }
         return digest.finalise()
     }
 
     /// Adds the patterns piece by piece: the sums per history position may take half the memory there is.
-    private static func update<Value>(_ digest: inout Digest, _ values: [Value], pattern: (Value) -> UInt64) {
+    private static func update<Value, Pattern: FixedWidthInteger>(
+        _ digest: inout Digest, _ values: [Value], pattern: (Value) -> Pattern
+    ) {
         for start in stride(from: 0, to: values.count, by: 1 << 16) {
             let piece = values[start..<min(start + (1 << 16), values.count)].map { pattern($0).littleEndian }
             piece.withUnsafeBytes { digest.update($0) }

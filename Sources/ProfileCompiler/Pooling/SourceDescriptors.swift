@@ -2,7 +2,7 @@ import TensorKernels
 
 /// What is known of the sources of one cell at one boundary, old slots first, then new tokens.
 ///
-/// N sources; R signs of the sketches, or two coordinates instead of values for geometric pooling.
+/// N sources; R signs of the sketches, or three coordinates (row, column, scale) instead of values for geometric pooling.
 struct SourceDescriptors {
     /// History positions of each source: how much it counts in a plain mean.
     var members: [Float]
