@@ -23,6 +23,11 @@ extension CalibrationStatistics {
         }
         Self.update(&digest, counts) { UInt64(bitPattern: Int64($0)) }
         for statistic in Statistic.all { Self.update(&digest, sums[statistic], pattern: \.bitPattern) }
+        // Added only where there are any: statistics from before keep their digests.
+        if hasStorageErrors {
+            digest.update(field: settings.storageFormats.map(\.name).joined(separator: " "))
+            for values in storageErrors.flatMap(\.values) { Self.update(&digest, values, pattern: \.bitPattern) }
+        }
         return digest.finalise()
     }
 
