@@ -17,7 +17,7 @@ public struct CalibrationRequest: Sendable {
     /// Random signs R of the sketches that pooling plans need; 0: no sketches.
     public var signCount: Int
     /// For how many of the corpus's first prompts the sensitivity of every layer is measured, at the cost of one more
-    /// picture a layer each; 0: none.
+    /// picture a layer each, and with it what narrower storage formats cost; 0: none.
     public var sensitivityPrompts: Int
     /// Prompts that run together, and after how many prompts the file is saved.
     public var batchSize: Int

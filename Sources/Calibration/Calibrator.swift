@@ -47,7 +47,8 @@ public final class Calibrator {
             identity: model.identity, schedule: model.schedule,
             settings: CalibrationSettings(
                 topCounts: request.topCounts, signCount: request.signCount,
-                sensitivityPrompts: request.sensitivityPrompts, seed: request.seed,
+                sensitivityPrompts: request.sensitivityPrompts,
+                storageFormats: request.sensitivityPrompts > 0 ? StorageProbe.formats : [], seed: request.seed,
                 guidance: Double(settings.guidance[0]),
                 temperature: Double(settings.temperature[0]), topP: Double(settings.topP), topK: settings.topK,
                 toolVersion: request.toolVersion),
@@ -136,13 +137,13 @@ public final class Calibrator {
         eachLayer: (_ layer: Int) -> Void
     ) throws {
         let sketches = lendSketches(prompts: batch.map(\.index))
-        observer.begin(sketches: sketches)
+        let probed = batch.prefix { $0.index < request.sensitivityPrompts }.count
+        observer.begin(sketches: sketches, probed: probed)
         var hooks = GenerationHooks()
         hooks.attention = observer
         let requests = try batch.map {
             ImageRequest(text: try model.encode($0.prompt), seed: request.seed &+ UInt64($0.index))
         }
-        let probed = batch.prefix { $0.index < request.sensitivityPrompts }.count
         var logits: [[[Float]]] = []  // [scale][probed prompt]
         if probed > 0 {
             hooks.logits = { _, values in
@@ -157,7 +158,8 @@ public final class Calibrator {
         for (place, (prompt, measured)) in zip(batch, observer.prompts).enumerated() {
             try statistics.count(
                 measured, corpusIndex: prompt.index, promptDigest: prompt.digest,
-                responses: place < probed ? responses[place] : nil)
+                responses: place < probed ? responses[place] : nil,
+                storageErrors: place < probed ? observer.storageErrors[place] : nil)
         }
         if let sketches { statistics.returnSketches(sketches.finish()) }
     }
@@ -194,7 +196,8 @@ public final class Calibrator {
             settings    guidance \(settings.guidance[0]), temperature \(settings.temperature[0]), top-p \(settings.topP), \
             seed \(request.seed)
             sketches    \(statistics.layout.signCount) signs: \(sketches) sums, \(4 * sketches) bytes in memory and file
-            sensitivity \(min(request.sensitivityPrompts, promptCount)) prompts, drawn \(model.identity.layers) times more
+            sensitivity \(min(request.sensitivityPrompts, promptCount)) prompts, drawn \(model.identity.layers) times more, \
+            with storage errors of \(StorageProbe.formats.map(\.name).joined(separator: ", "))
             statistics  \(values) sums and \(rows) values a prompt; with the sketches \(bytes) bytes
             """
     }

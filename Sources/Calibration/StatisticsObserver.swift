@@ -18,12 +18,16 @@ final class StatisticsObserver: AttentionObserver {
     let images: Int
     /// Holds the sketches while a batch runs; nil without signs.
     private var sketches: SketchAccumulator?
+    /// What narrower storage did to each probed image of the batch, the first ones.
+    private(set) var storageErrors: [StorageErrors] = []
+    private let storage: StorageProbe
 
     init(layout: StatisticsLayout, transformer: InfinityTransformer, images: Int) {
         self.layout = layout
         self.images = images
         topCounts = layout.topCounts.map(Int32.init)
         headWidth = transformer.shape.headWidth
+        storage = StorageProbe(transformer: transformer)
         prompts = Array(repeating: PromptStatistics(layout: layout), count: images)
         valueNorms = Array(repeating: [], count: images * layout.branches * layout.layers * layout.heads)
         grams = (0..<layout.layers).flatMap { layer in
@@ -32,9 +36,14 @@ final class StatisticsObserver: AttentionObserver {
         }
     }
 
-    /// Forgets the last batch and expects the next; its sketches go to `sketches`.
-    func begin(sketches: SketchAccumulator?) {
+    /// Forgets the last batch and expects the next, whose first `probed` images are stored in narrower formats too; its
+    /// sketches go to `sketches`.
+    func begin(sketches: SketchAccumulator?, probed: Int) {
         self.sketches = sketches
+        storageErrors = (0..<probed).map { _ in
+            StorageErrors(layout: layout, formatCount: StorageProbe.formats.count)
+        }
+        storage.begin(sequences: images * layout.branches)
         for image in prompts.indices { prompts[image].reset() }
         for index in valueNorms.indices { valueNorms[index].removeAll(keepingCapacity: true) }
     }
@@ -47,6 +56,7 @@ final class StatisticsObserver: AttentionObserver {
 
     func observeGate(_ gate: UnsafeBufferPointer<Float>, sequence: Int, layer: Int) {
         sketches?.observeGate(gate, sequence: sequence, layer: layer)
+        if sequence % images < storageErrors.count { storage.observeGate(gate, sequence: sequence, layer: layer) }
     }
 
     func observe(_ record: AttentionRecord) {
@@ -55,6 +65,11 @@ final class StatisticsObserver: AttentionObserver {
         let scale = record.scale, layer = record.layer, head = record.head, history = record.historyCount
         let queries = Double(record.queryCount), mass = record.columnMass
         let cell = layout.cell(branch: branch, layer: layer, head: head, scale: scale)
+        if image < storageErrors.count {
+            for (index, error) in storage.errors(of: record).enumerated() {
+                storageErrors[image].values[index][cell] = error
+            }
+        }
         let norms = (record.sequence * layout.layers + layer) * layout.heads + head
 
         var currentMass = 0.0

@@ -1,3 +1,4 @@
+import ProfileFormat
 import VernierCore
 
 /// The settings of a calibration that decide its numbers. Statistics merge only if these agree.
@@ -8,6 +9,8 @@ public struct CalibrationSettings: Sendable, Hashable {
     public let signCount: Int
     /// For how many of the corpus's first prompts every layer is disturbed; see ``LayerResponses``.
     public let sensitivityPrompts: Int
+    /// For which formats ``StorageErrors`` are measured with the same prompts; none: not at all.
+    public let storageFormats: [StorageFormat]
     /// The seed of all random choices; a prompt's noise is keyed by it and by the prompt's corpus index.
     public let seed: UInt64
     /// The strength of classifier-free guidance.
@@ -25,11 +28,11 @@ public struct CalibrationSettings: Sendable, Hashable {
     ///
     /// Throws ``VernierError/Code/invalidArgument`` with all problems: guidance and temperature must be finite and
     /// not negative, `topP` in 0...1, `topK` not negative, top counts ascending from at least 1, signs 0 to
-    /// ``StatisticsLayout/mostSigns``, sensitivity prompts not negative.
+    /// ``StatisticsLayout/mostSigns``, sensitivity prompts not negative, storage formats each given once and narrower
+    /// than ``StorageFormat/float32``, whose error is zero.
     public init(
-        topCounts: [Int] = [1, 4, 16, 64], signCount: Int = 0, sensitivityPrompts: Int = 0, seed: UInt64,
-        guidance: Double, temperature: Double,
-        topP: Double,
+        topCounts: [Int] = [1, 4, 16, 64], signCount: Int = 0, sensitivityPrompts: Int = 0,
+        storageFormats: [StorageFormat] = [], seed: UInt64, guidance: Double, temperature: Double, topP: Double,
         topK: Int = 0, toolVersion: String
     ) throws {
         var problems: [String] = []
@@ -49,12 +52,17 @@ public struct CalibrationSettings: Sendable, Hashable {
         if sensitivityPrompts < 0 {
             problems.append("expected at least 0 sensitivity prompts, found \(sensitivityPrompts)")
         }
+        if Set(storageFormats).count < storageFormats.count || storageFormats.contains(.float32) {
+            problems.append(
+                "expected narrow storage formats, each once, found \(Self.names(storageFormats))")
+        }
         guard problems.isEmpty else {
             throw VernierError(.invalidArgument, at: "calibration settings", problems: problems)
         }
         self.topCounts = topCounts
         self.signCount = signCount
         self.sensitivityPrompts = sensitivityPrompts
+        self.storageFormats = storageFormats
         self.seed = seed
         self.guidance = guidance
         self.temperature = temperature
@@ -70,9 +78,21 @@ public struct CalibrationSettings: Sendable, Hashable {
                 ? [] : ["expected \(name) \(other[keyPath: value]), found \(self[keyPath: value])"]
         }
         return difference("top counts", \.topCounts) + difference("signs", \.signCount)
-            + difference("sensitivity prompts", \.sensitivityPrompts) + difference("seed", \.seed)
+            + difference("sensitivity prompts", \.sensitivityPrompts)
+            + (storageFormats == other.storageFormats
+                ? []
+                : [
+                    "expected storage formats \(Self.names(other.storageFormats)), "
+                        + "found \(Self.names(storageFormats))"
+                ])
+            + difference("seed", \.seed)
             + difference("guidance", \.guidance)
             + difference("temperature", \.temperature) + difference("top-p", \.topP) + difference("top-k", \.topK)
             + difference("tool version", \.toolVersion)
+    }
+
+    /// Formats for people: `bfloat16 int8`, or `none`.
+    private static func names(_ formats: [StorageFormat]) -> String {
+        formats.isEmpty ? "none" : formats.map(\.name).joined(separator: " ")
     }
 }

@@ -2,8 +2,8 @@ extension CalibrationStatistics {
     /// What forbids the use of these statistics, at most eight problems that say where; empty if nothing does.
     ///
     /// Checked: at least one prompt; every cell counted as often as there are prompts; every sum finite; every
-    /// sketch there, finite and of all prompts; sound layer responses of every probed prompt. A corpus of
-    /// which only a part was counted is no problem here; see ``isComplete``.
+    /// sketch there, finite and of all prompts; sound layer responses and storage errors of every
+    /// probed prompt. A corpus of which only a part was counted is no problem here; see ``isComplete``.
     public func coverageProblems() -> [String] {
         guard promptCount > 0 else { return ["expected at least one counted prompt, found none"] }
         var problems: [String] = []
@@ -19,7 +19,9 @@ extension CalibrationStatistics {
                         + layout.valueName(statistic, index))
             }
         }
-        problems += sketches.problems(promptCount: promptCount) + responsesProblems()
+        problems +=
+            sketches.problems(promptCount: promptCount) + responsesProblems()
+            + storageProblems()
         return Array(problems.prefix(AttentionStatistics.mostProblems))
     }
 

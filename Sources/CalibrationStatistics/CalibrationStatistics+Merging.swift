@@ -4,9 +4,9 @@ import VernierCore
 extension CalibrationStatistics {
     /// The statistics of both shards of one corpus together.
     ///
-    /// Commutative bit for bit. The statistics that keep rows, and layer responses, are summed anew in corpus order and are therefore the
-    /// same however shards are merged, and the same as those of one run over all; the sums per history position are
-    /// associative up to the rounding of Float64 additions, the sketches up to that of Float32.
+    /// Commutative bit for bit. The statistics that keep rows, layer responses and storage errors are summed anew in
+    /// corpus order and are therefore the same however shards are merged, and the same as those of one run over all; the
+    /// sums per history position are associative up to the rounding of Float64 additions, the sketches up to that of Float32.
     ///
     /// Throws ``VernierError/Code/mismatch`` with every difference in one message if model, schedule, settings or corpus
     /// differ or a prompt is counted in both.
@@ -48,6 +48,7 @@ extension CalibrationStatistics {
         result.sketches.add(other.sketches)
         // The probed prompts come first in every journal.
         result.responses = order.flatMap { ($0.isOwn ? self : other).responses.dropFirst($0.prompt).prefix(1) }
+        result.storageErrors = order.flatMap { ($0.isOwn ? self : other).storageErrors.dropFirst($0.prompt).prefix(1) }
         for (index, statistic) in Statistic.withRows.enumerated() {
             var rows: [Double] = []
             rows.reserveCapacity(self.rows[index].count + other.rows[index].count)

@@ -9,14 +9,16 @@ extension CalibrationStatistics {
     ///   - rows: All rows of each of ``Statistic/withRows``.
     ///   - sketches: The sums of each of ``Sketch/all``; none if the settings have no signs.
     ///   - responses: Those of the probed prompts.
+    ///   - storageErrors: Those of the probed prompts; none if the settings have no storage formats.
     ///
     /// Throws ``VernierError/Code/corruptState`` with all problems: array lengths, the order of the journal, counts,
     /// sums and sketches that are not finite, sums that differ from the sums of their rows, and layer
-    /// responses that are missing or impossible.
+    /// responses or storage errors that are missing or impossible.
     package init(
         identity: ModelIdentity, schedule: ScaleSchedule, settings: CalibrationSettings, corpus: CorpusReference,
         journal: [PromptJournalEntry], counts: [Int], sums: [[Double]], rows: [[Double]],
-        sketches: [[Float]] = [], responses: [LayerResponses] = []
+        sketches: [[Float]] = [], responses: [LayerResponses] = [],
+        storageErrors: [StorageErrors] = []
     ) throws {
         let layout = try StatisticsLayout(
             identity: identity, schedule: schedule, topCounts: settings.topCounts, signCount: settings.signCount)
@@ -49,6 +51,7 @@ extension CalibrationStatistics {
         self.sums = AttentionStatistics(layout: layout, values: sums)
         self.rows = rows
         self.responses = responses
+        self.storageErrors = storageErrors
         self.sketches = AttentionSketches(
             layout: layout, promptCount: settings.signCount > 0 ? journal.count : 0, values: sketches)
         problems = restoringProblems()

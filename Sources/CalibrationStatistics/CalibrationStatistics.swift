@@ -30,6 +30,8 @@ public struct CalibrationStatistics: Sendable, Equatable {
     /// What disturbing the layers did to the pictures of the probed prompts: those of the journal whose corpus index is
     /// below the settings' `sensitivityPrompts`, in its order.
     public internal(set) var responses: [LayerResponses]
+    /// What narrower storage did to the attention of the same prompts; none if the settings have no `storageFormats`.
+    public internal(set) var storageErrors: [StorageErrors]
     /// One row per prompt, in the order of ``journal``, of each of ``Statistic/withRows``.
     var rows: [[Double]]
 
@@ -50,6 +52,7 @@ public struct CalibrationStatistics: Sendable, Equatable {
         sums = AttentionStatistics(layout: layout)
         sketches = AttentionSketches(layout: layout)
         responses = []
+        storageErrors = []
         rows = Statistic.withRows.map { _ in [] }
     }
 
@@ -67,6 +70,7 @@ public struct CalibrationStatistics: Sendable, Equatable {
     ///   - promptDigest: SHA-256 over the prompt.
     ///   - promptSketches: The prompt's sketches, needed if the layout has signs.
     ///   - responses: What disturbing the layers did, needed for the settings' first `sensitivityPrompts` prompts only.
+    ///   - storageErrors: What narrower storage did, needed for the same prompts if the settings have `storageFormats`.
     ///
     /// Throws, and changes nothing, if the layout differs (``VernierError/Code/mismatch``), the index is outside the
     /// corpus or not beyond the last one (``VernierError/Code/invalidArgument``), a value is not finite
@@ -74,7 +78,8 @@ public struct CalibrationStatistics: Sendable, Equatable {
     /// see ``AttentionStatistics/problems()``.
     public mutating func add(
         _ prompt: PromptStatistics, corpusIndex: Int, promptDigest: String,
-        sketches promptSketches: AttentionSketches? = nil, responses: LayerResponses? = nil
+        sketches promptSketches: AttentionSketches? = nil, responses: LayerResponses? = nil,
+        storageErrors: StorageErrors? = nil
     ) throws {
         let place = "prompt \(corpusIndex)"
         let added = promptSketches ?? AttentionSketches(layout: layout, promptCount: 0, values: [])
@@ -86,14 +91,17 @@ public struct CalibrationStatistics: Sendable, Equatable {
                 finite ? .mismatch : .nonFinite, at: place, problems: problems,
                 remedy: "Add the finite sketches of this one prompt.")
         }
-        try count(prompt, corpusIndex: corpusIndex, promptDigest: promptDigest, responses: responses)
+        try count(
+            prompt, corpusIndex: corpusIndex, promptDigest: promptDigest, responses: responses,
+            storageErrors: storageErrors)
         sketches.add(added)
     }
 
     /// Counts one prompt whose sketches are added to the lent sums (``lendSketches()``); as
-    /// ``add(_:corpusIndex:promptDigest:sketches:responses:)`` otherwise.
+    /// ``add(_:corpusIndex:promptDigest:sketches:responses:storageErrors:)`` otherwise.
     package mutating func count(
-        _ prompt: PromptStatistics, corpusIndex: Int, promptDigest: String, responses: LayerResponses? = nil
+        _ prompt: PromptStatistics, corpusIndex: Int, promptDigest: String, responses: LayerResponses? = nil,
+        storageErrors: StorageErrors? = nil
     ) throws {
         let place = "prompt \(corpusIndex)"
         guard prompt.layout == layout else {
@@ -113,11 +121,13 @@ public struct CalibrationStatistics: Sendable, Equatable {
                 remedy: "The model or its weights produce broken attention; nothing of this prompt was counted.")
         }
         try check(responses, corpusIndex: corpusIndex, place: place)
+        try check(storageErrors, corpusIndex: corpusIndex, place: place)
         for statistic in Statistic.all { Self.add(prompt[statistic], to: &sums[keyPath: statistic.values]) }
         for cell in counts.indices { counts[cell] += 1 }
         for (row, statistic) in Statistic.withRows.enumerated() { rows[row] += prompt[statistic] }
         journal.append(PromptJournalEntry(corpusIndex: corpusIndex, promptDigest: promptDigest))
         if let responses { self.responses.append(responses) }
+        if let storageErrors { self.storageErrors.append(storageErrors) }
     }
 
     /// Checks that responses are there exactly for a probed prompt, and sound.
@@ -129,6 +139,20 @@ public struct CalibrationStatistics: Sendable, Equatable {
                 found: responses == nil ? "none" : "some")
         }
         let problems = responses?.problems(layout) ?? []
+        guard problems.isEmpty else { throw VernierError(.nonFinite, at: place, problems: problems) }
+    }
+
+    /// Checks that storage errors are there exactly for a probed prompt, if they are measured at all, and sound.
+    private func check(_ errors: StorageErrors?, corpusIndex: Int, place: String) throws {
+        let isProbed = corpusIndex < settings.sensitivityPrompts && !settings.storageFormats.isEmpty
+        guard isProbed == (errors != nil) else {
+            throw VernierError(
+                .mismatch, at: place,
+                expected: "storage errors of \(settings.storageFormats.count) formats for the first "
+                    + "\(settings.sensitivityPrompts) prompts only",
+                found: errors == nil ? "none" : "some")
+        }
+        let problems = errors?.problems(layout, settings.storageFormats) ?? []
         guard problems.isEmpty else { throw VernierError(.nonFinite, at: place, problems: problems) }
     }
 

@@ -72,22 +72,23 @@ final class AttentionMeter {
 
     /// Tells the observer what one cell's attention showed.
     func report(
-        to observer: any AttentionObserver, sequence: Int, head: Int, cell: Int, historyCount: Int, map: LayerMap
+        to observer: any AttentionObserver, sequence: Int, head: Int, cell: Int, history: CellSlots, map: LayerMap
     ) {
-        let keyCount = historyCount + queryCount
-        observer.observe(
-            AttentionRecord(
-                sequence: sequence, layer: map.layer, head: head, scale: map.scale, queryCount: queryCount,
-                historyCount: historyCount,
-                columnMass: UnsafeBufferPointer(start: massOfCell(cell), count: keyCount),
-                topMass: UnsafeBufferPointer(start: topMass.pointer + cell * topCountCount, count: topCountCount),
-                entropy: entropies.pointer[cell], queries: map.queries + map.offset(cell: cell),
-                currentKeys: map.keys + map.offset(cell: cell), currentValues: map.values + map.offset(cell: cell),
-                probabilities: wantsProbabilities
-                    ? UnsafeBufferPointer(
-                        start: probabilities.pointer + cell * queryCount * stride, count: queryCount * keyCount) : nil,
-                attentionSketch: sketches.attention(cell: cell, historyCount: historyCount),
-                keySketch: sketches.keys(cell: cell, historyCount: historyCount)))
+        let historyCount = history.count, keyCount = historyCount + queryCount
+        var record = AttentionRecord(
+            sequence: sequence, layer: map.layer, head: head, scale: map.scale, queryCount: queryCount,
+            historyCount: historyCount,
+            columnMass: UnsafeBufferPointer(start: massOfCell(cell), count: keyCount),
+            topMass: UnsafeBufferPointer(start: topMass.pointer + cell * topCountCount, count: topCountCount),
+            entropy: entropies.pointer[cell], queries: map.queries + map.offset(cell: cell),
+            currentKeys: map.keys + map.offset(cell: cell), currentValues: map.values + map.offset(cell: cell),
+            probabilities: wantsProbabilities
+                ? UnsafeBufferPointer(
+                    start: probabilities.pointer + cell * queryCount * stride, count: queryCount * keyCount) : nil,
+            attentionSketch: sketches.attention(cell: cell, historyCount: historyCount),
+            keySketch: sketches.keys(cell: cell, historyCount: historyCount))
+        if let rows = history.plainRows { (record.historyKeys, record.historyValues) = rows }
+        observer.observe(record)
     }
 
     private func massOfCell(_ cell: Int) -> UnsafeMutablePointer<Double> { mass.pointer + cell * stride }

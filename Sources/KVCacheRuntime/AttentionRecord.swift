@@ -27,4 +27,8 @@ public struct AttentionRecord {
     public let attentionSketch: UnsafeBufferPointer<Float>?
     /// `[historyCount, R]` of the history's keys, `(sum_i e_ir q_i) . k_p`; nil likewise.
     public let keySketch: UnsafeBufferPointer<Float>?
+    /// Keys and values `[historyCount, headWidth]` of the history, as attended; nil without history, or if the cache
+    /// does not hold them as plain float32 without biases, as the full cache does.
+    public internal(set) var historyKeys: UnsafePointer<Float>?
+    public internal(set) var historyValues: UnsafePointer<Float>?
 }

@@ -37,6 +37,16 @@ struct CellSlots {
         return UnsafePointer(rows)
     }
 
+    /// The rows of keys and of values as plain numbers; nil if there are none, or if they are stored otherwise or carry
+    /// biases.
+    var plainRows: (keys: UnsafePointer<Float>, values: UnsafePointer<Float>)? {
+        let starts = [UnsafeRawPointer(keys), UnsafeRawPointer(values)]
+        guard count > 0, format == .float32, (0..<count).allSatisfy({ biases[$0] == 0 }),
+            starts.allSatisfy({ Int(bitPattern: $0) % MemoryLayout<Float>.alignment == 0 })
+        else { return nil }
+        return (starts[0].assumingMemoryBound(to: Float.self), starts[1].assumingMemoryBound(to: Float.self))
+    }
+
     /// Copies the stored key and value of `slot` of `other`, a cell of the same format, into `place`.
     func copyRows(of slot: Int, from other: CellSlots, to place: Int) {
         key(place).copyMemory(from: other.key(slot), byteCount: rowBytes)

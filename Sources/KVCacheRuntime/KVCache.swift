@@ -191,7 +191,7 @@ public final class KVCache {
             for cell in 0..<layout.cellsPerLayer {
                 meter.report(
                     to: observer, sequence: cell / heads, head: cell % heads, cell: cell,
-                    historyCount: layout.count(layer: layer, cell: cell), map: map)
+                    history: slots(layer: layer, cell: cell), map: map)
             }
             // The rule gets its own, weighted mass in a second pass.
             if let rowWeights { remeasure(map, rowWeights: rowWeights) }

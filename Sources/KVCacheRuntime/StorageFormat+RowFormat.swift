@@ -3,7 +3,7 @@ import TensorKernels
 
 extension StorageFormat {
     /// How the rows of a cell in this format are stored.
-    var rowFormat: RowFormat {
+    package var rowFormat: RowFormat {
         switch self {
         case .bfloat16: .bfloat16
         case .int8: .int8

@@ -29,6 +29,9 @@ struct Allocation {
     var roles: [[LayerRole]] = []
     /// The parameters it ran with, all of them.
     var parameters: Parameters
+    /// What the steps of the plan are predicted to cost, if the policy knows: squared error at the residual stream
+    /// times the weight of layer and scale, summed over cells and scales.
+    var cost: Double?
     /// Which source scales every head holds, if the policy drops whole ones.
     var blocks: HeatKVSchedule?
     /// The structural heads, if the policy tells two classes apart.

@@ -30,6 +30,10 @@ extension CalibrationStatistics {
             Self.update(&digest, response.squaredError, pattern: \.bitPattern)
             Self.update(&digest, response.divergence, pattern: \.bitPattern)
         }
+        if hasStorageErrors {
+            digest.update(field: settings.storageFormats.map(\.name).joined(separator: " "))
+            for values in storageErrors.flatMap(\.values) { Self.update(&digest, values, pattern: \.bitPattern) }
+        }
         return digest.finalise()
     }
 

@@ -9,15 +9,24 @@ public struct CompilationRequest: Sendable, Hashable {
     public var budget: BudgetRequest
     /// Which tokens a cell keeps.
     public var selection: SelectionRule
-    /// How each cell stores them.
-    public var storage: CellStorage
+    /// How each cell stores them, or that the compiler is to choose.
+    public var storage: StorageDemand
     /// The version of Vernier that compiles, for the provenance.
     public var toolVersion: String
 
-    /// Makes a request.
+    /// Makes a request with given storage.
     public init(
         policy: PolicyDescription, budget: BudgetRequest, selection: SelectionRule = .attentionMass(),
         storage: CellStorage = .float32, toolVersion: String
+    ) {
+        self.init(
+            policy: policy, budget: budget, selection: selection, storage: .fixed(storage), toolVersion: toolVersion)
+    }
+
+    /// Makes a request, for example with storage that is ``StorageDemand/chosen``.
+    public init(
+        policy: PolicyDescription, budget: BudgetRequest, selection: SelectionRule = .attentionMass(),
+        storage: StorageDemand, toolVersion: String
     ) {
         self.policy = policy
         self.budget = budget

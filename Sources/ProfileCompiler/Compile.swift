@@ -8,10 +8,11 @@ import VernierCore
 /// `H_{K-1}` tokens per cell; a budget in bytes becomes the largest T whose predicted resident bytes for one image (all
 /// branches) stay within it. Scales with `H_k * layers * heads > T` hold exactly T slots per branch, earlier scales
 /// their whole history. A planned selection gets its boundary maps, within the policy's capacities or, under
-/// `rate-distortion`, together with them.
+/// `rate-distortion`, together with them. Storage that is ``StorageDemand/chosen`` is decided with the slots.
 ///
 /// Throws ``VernierError/Code/emptyInput`` without counted prompts, ``VernierError/Code/corruptState`` for statistics
-/// with gaps, ``VernierError/Code/invalidArgument`` for an unknown policy or parameters out of range, and
+/// with gaps or without what policy, selection or storage go by, ``VernierError/Code/invalidArgument`` for
+/// an unknown policy, parameters out of range or storage that cannot be chosen, and
 /// ``VernierError/Code/infeasibleBudget``, with the numbers, for a budget that no allocation of the policy meets.
 public func compile(statistics: CalibrationStatistics, request: CompilationRequest) throws -> Profile {
     guard statistics.promptCount > 0 else {
@@ -33,13 +34,15 @@ public func compile(statistics: CalibrationStatistics, request: CompilationReque
     let policy = try PolicyTable.policy(named: request.policy.name)
     let parameters = try PolicyParameter.complete(
         request.policy.parameters, policy.parameters, place: "policy '\(policy.name)'")
-    let search = SlotSearch(statistics: statistics, policy: policy, parameters: parameters, request: request)
-    let allocation = try search.allocation()
+    let choice = try StorageSearch(
+        statistics: statistics, policy: policy, parameters: parameters, request: request
+    ).choice()
+    let allocation = choice.allocation
     let (selection, plan) = try allocation.complete(request.selection, statistics: statistics)
     return try Profile(
         model: statistics.identity, schedule: statistics.schedule,
         policy: PolicyDescription(name: policy.name, parameters: allocation.parameters),
-        selection: selection, storage: request.storage, requestedBudget: request.budget,
+        selection: selection, storage: choice.storage, requestedBudget: request.budget,
         capacities: plan?.capacities ?? allocation.capacities, plan: plan, roles: allocation.roles,
         provenance: Provenance(
             toolVersion: request.toolVersion, statisticsDigest: statistics.contentDigest(),

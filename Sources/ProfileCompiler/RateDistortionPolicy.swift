@@ -17,21 +17,31 @@ struct RateDistortionPolicy: AllocationPolicy {
             name: "sensitivity",
             meaning:
                 "Whether errors count by the measured sensitivity of layer and scale: auto (if it was measured) or off.",
-            standard: "auto", domain: .choice(["auto", "off"]))
+            standard: "auto", domain: .choice(["auto", "off"])),
+        PolicyParameter(
+            name: RateDistortionPolicy.storage,
+            meaning: "auto: the storage format is chosen with the slots, by measured error, whatever format is named.",
+            standard: nil, domain: .choice([RateDistortionPolicy.chosen])),
     ]
+    /// The parameter that says that the storage format was chosen, and its value.
+    static let storage = "storage"
+    static let chosen = "auto"
 
     func allocate(_ problem: AllocationProblem, parameters: Parameters) throws -> Allocation {
         let planned = PlanForm(problem.selection), form = planned ?? .positions(summary: false)
         var builder = try PlanBuilder.forSelection(problem.selection, form: form, statistics: problem.statistics)
         // A rule that scores gets one table for all branches, as from every other policy.
         if planned == nil { builder.sharesBranches = true }
-        if parameters.text("sensitivity") != "off", problem.statistics.hasLayerSensitivity {
-            builder.layerWeights = Self.weights(problem.statistics)
-        }
+        builder.layerWeights = Self.layerWeights(problem.statistics, parameters: parameters)
         let result = try builder.build(.total(slots: problem.slotsPerBranch * builder.branchCount))
         return Allocation(
             capacities: result.plan.capacities, plan: planned == nil ? nil : result.plan,
-            parameters: parameters)
+            parameters: parameters, cost: result.costByScale.reduce(0, +))
+    }
+
+    /// How much an error counts, `[layer][scale]`; empty: all alike, because nothing was measured or it is off.
+    static func layerWeights(_ statistics: CalibrationStatistics, parameters: Parameters) -> [[Float]] {
+        parameters.text("sensitivity") == "off" || !statistics.hasLayerSensitivity ? [] : weights(statistics)
     }
 
     /// Divergence in nats that a unit of mean squared error per query costs, `[layer][scale]`.

@@ -8,6 +8,8 @@ struct SlotSearch {
     let policy: any AllocationPolicy
     let parameters: Parameters
     let request: CompilationRequest
+    /// How the slots are stored.
+    let storage: CellStorage
 
     private var schedule: ScaleSchedule { statistics.schedule }
     private var cells: Int { statistics.identity.layers * statistics.identity.heads }
@@ -43,7 +45,7 @@ struct SlotSearch {
 
     private func plan(_ allocation: Allocation) -> ResidentPlan {
         ResidentPlan(
-            capacities: allocation.capacities, schedule: schedule, storage: request.storage,
+            capacities: allocation.capacities, schedule: schedule, storage: storage,
             headWidth: statistics.identity.headWidth, branches: statistics.identity.branches)
     }
 

@@ -1,6 +1,6 @@
 import CalibrationStatistics
 
-/// The names of attributes, groups and data sets in a statistics file, version 2.
+/// The names of attributes, groups and data sets in a statistics file, version 3.
 enum StatisticsFileNames {
     static let format = "format"
     static let schemaVersion = "schemaVersion"
@@ -19,6 +19,7 @@ enum StatisticsFileNames {
     static let topCounts = "topCounts"
     static let signCount = "signCount"
     static let sensitivityPrompts = "sensitivityPrompts"
+    static let storageFormats = "storageFormats"
     static let seed = "seed"
     static let guidance = "guidance"
     static let temperature = "temperature"
@@ -39,6 +40,7 @@ enum StatisticsFileNames {
     static let responses = "responses"
     static let divergence = "divergence"
     static let squaredError = "squaredError"
+    static let storageErrors = "storageErrors"
 
     static let dimensions = "dimensions"
     static let unit = "unit"

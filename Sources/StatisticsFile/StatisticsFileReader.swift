@@ -74,14 +74,16 @@ struct StatisticsFileReader {
                 $0.name, shape: [header.promptCount] + layout.shape(of: $0), in: rowsGroup, zero: 0.0)
         }
         let sketches = try sketches(layout)
-        let responses = try responses(
-            layout, count: CalibrationStatistics.probedCount(indices, header.settings), settings: header.settings)
+        let probed = CalibrationStatistics.probedCount(indices, header.settings)
+        let responses = try responses(layout, count: probed, settings: header.settings)
+        let storageErrors = try storageErrors(layout, count: probed, settings: header.settings)
         return try inThisFile(.corruptState) {
             try CalibrationStatistics(
                 identity: header.identity, schedule: header.schedule, settings: header.settings,
                 corpus: header.corpus,
                 journal: zip(indices, digests).map { PromptJournalEntry(corpusIndex: $0, promptDigest: $1) },
-                counts: counts, sums: sums, rows: rows, sketches: sketches, responses: responses)
+                counts: counts, sums: sums, rows: rows, sketches: sketches, responses: responses,
+                storageErrors: storageErrors)
         }
     }
 
@@ -134,12 +136,42 @@ struct StatisticsFileReader {
         }
     }
 
+    /// The storage errors of `count` prompts; none if no prompts were to be probed, or for no format.
+    private func storageErrors(
+        _ layout: StatisticsLayout, count: Int, settings: CalibrationSettings
+    ) throws -> [StorageErrors] {
+        guard settings.sensitivityPrompts > 0, !settings.storageFormats.isEmpty else { return [] }
+        let group = try session.openGroup(Names.storageErrors, in: root), each = layout.cellCount
+        let errors = try settings.storageFormats.map {
+            try session.readDataset(
+                $0.name, shape: [count] + layout.shape(of: .currentMass), in: group, zero: 0.0)
+        }
+        return (0..<count).map { prompt in
+            StorageErrors(values: errors.map { Array($0[prompt * each..<(prompt + 1) * each]) })
+        }
+    }
+
+    /// The storage formats; versions 1 and 2 knew none.
+    private func storageFormats(version: Int) throws -> [StorageFormat] {
+        guard version > 2 else { return [] }
+        return try text(Names.storageFormats).split(separator: " ").map { name in
+            guard let format = StorageFormat(name: String(name)) else {
+                throw VernierError(
+                    .malformedFile, at: session.fileName,
+                    expected: "storage formats among \(StorageFormat.knownNames.joined(separator: ", "))",
+                    found: JSONValue.quoted(String(name)))
+            }
+            return format
+        }
+    }
+
     /// The settings; version 1 knew neither signs nor layer responses.
     private func settings(version: Int) throws -> CalibrationSettings {
         try CalibrationSettings(
             topCounts: session.readListAttribute(Names.topCounts, of: root, as: Int.self),
             signCount: version == 1 ? 0 : integer(Names.signCount),
             sensitivityPrompts: version == 1 ? 0 : integer(Names.sensitivityPrompts),
+            storageFormats: storageFormats(version: version),
             seed: session.readAttribute(Names.seed, of: root, as: UInt64.self), guidance: number(Names.guidance),
             temperature: number(Names.temperature), topP: number(Names.topP), topK: integer(Names.topK),
             toolVersion: text(Names.toolVersion))

@@ -42,6 +42,7 @@ struct StatisticsFileWriter {
         }
         try writeSketches(to: file)
         try writeResponses(to: file)
+        try writeStorageErrors(to: file)
     }
 
     /// Writes the sketches' group, if there are signs.
@@ -73,6 +74,20 @@ struct StatisticsFileWriter {
         }
     }
 
+    /// Writes the storage errors' group, if prompts are to be probed for some format.
+    private func writeStorageErrors(to file: hid_t) throws {
+        let settings = statistics.settings, errors = statistics.storageErrors
+        guard settings.sensitivityPrompts > 0, !settings.storageFormats.isEmpty else { return }
+        let group = try session.createGroup(Names.storageErrors, in: file)
+        for (index, format) in settings.storageFormats.enumerated() {
+            try describe(
+                session.writeDataset(
+                    format.name, errors.flatMap { $0.values[index] },
+                    shape: [errors.count] + statistics.layout.shape(of: .currentMass), to: group),
+                dimensions: "prompt " + Names.dimensions(of: .currentMass), unit: "squared residual norm")
+        }
+    }
+
     private func writeHeader(to file: hid_t) throws {
         let identity = statistics.identity
         let schedule = statistics.schedule
@@ -82,6 +97,7 @@ struct StatisticsFileWriter {
             (Names.family, identity.family), (Names.name, identity.name),
             (Names.shapeDigest, identity.shapeDigest), (Names.weightsDigest, identity.weightsDigest),
             (Names.corpusDigest, statistics.corpus.digest),
+            (Names.storageFormats, settings.storageFormats.map(\.name).joined(separator: " ")),
         ]
         for (name, text) in texts { try session.writeAttribute(name, text, to: file) }
         let integers = [

@@ -2,6 +2,7 @@ import Calibration
 import CalibrationStatistics
 import Generation
 import ProfileCompiler
+import ProfileFormat
 import StatisticsFile
 import TestSupport
 import Testing
@@ -48,6 +49,7 @@ import VernierCore
         let single = try calibrate(request(batch: 1), to: "1.h5")
         #expect(single.promptCount == 5 && single.isComplete)
         #expect(single.hasSketches && single.responses.count == 2, "all kinds of statistics are compared")
+        #expect(single.storageErrors.count == 2 && single.settings.storageFormats == [.bfloat16, .int8, .int4])
         let expected = try bytes("1.h5")
         try withEvery("batch", in: [3, 4]) { batch in
             _ = try calibrate(request(batch: batch), to: "\(batch).h5")
@@ -119,14 +121,14 @@ import VernierCore
         var forged = calibrator.statistics
         try forged.add(
             whole.sums, corpusIndex: 0, promptDigest: wanted.corpus.prompts[1].digest, sketches: whole.sketches,
-            responses: whole.responses[0])
+            responses: whole.responses[0], storageErrors: whole.storageErrors[0])
         let error = try #require(throws: VernierError.self) { try calibrator.resume(from: forged, name: "f.h5") }
         #expect(
             error.code == .corruptState && error.description.contains("f.h5: entry 0 of the journal is not prompt 0"))
         var skipping = calibrator.statistics
         try skipping.add(
             whole.sums, corpusIndex: 1, promptDigest: wanted.corpus.prompts[1].digest, sketches: whole.sketches,
-            responses: whole.responses[0])
+            responses: whole.responses[0], storageErrors: whole.storageErrors[0])
         #expect(throws: VernierError.self) { try calibrator.resume(from: skipping, name: "s.h5") }
     }
 

@@ -76,7 +76,7 @@ import Testing
         // Storage formats.
         Refusal(
             compile + " --keep 10% --storage int3", 1,
-            "--storage: expected one of float32, bfloat16, int8, int4, found \"int3\""),
+            "--storage: expected one of float32, bfloat16, int8, int4, auto, found \"int3\""),
         // Budgets.
         Refusal(compile + " --keep 0%", 1, "budget \"0%\": expected a share above 0 %"),
         Refusal(compile + " --keep 101%", 1, "budget \"101%\": expected a share above 0 % and at most 100 %"),

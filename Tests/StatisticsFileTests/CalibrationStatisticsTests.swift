@@ -199,6 +199,44 @@ import VernierCore
         #expect(!none.hasLayerSensitivity && none.layerSensitivity(layer: 0, scale: 1) == 0)
     }
 
+    @Test func probedPromptsAndNoOthersHaveStorageErrors() throws {
+        var statistics = try SmallCalibration.counted(0..<1, probed: 2)
+        let before = statistics, layout = statistics.layout
+        func refused(_ index: Int, _ errors: StorageErrors?, _ code: String, _ part: String) {
+            let error = #expect(throws: VernierError.self) {
+                try statistics.add(
+                    SmallCalibration.prompt(index, layout), corpusIndex: index, promptDigest: "",
+                    responses: SmallCalibration.responses(index, statistics), storageErrors: errors)
+            }
+            #expect(
+                error?.code.description == code && error?.description.contains(part) == true,
+                "\(part): \(error?.description ?? "")")
+            #expect(statistics == before)
+        }
+        let good = try #require(SmallCalibration.storageErrors(1, statistics))
+        refused(1, nil, "mismatch", "expected storage errors of 3 formats for the first 2 prompts only, found none")
+        refused(2, good, "mismatch", "found some")
+        var bad = good
+        bad.values[1][7] = -1
+        refused(1, bad, "nonFinite", "errors of int8 that are not negative, found -1.0 at branch 0, layer 0, head 1")
+        bad = good
+        bad.values[2].append(0)
+        refused(1, bad, "nonFinite", "expected 48 storage errors of int4, found 49")
+        bad.values.removeLast()
+        refused(1, bad, "nonFinite", "expected storage errors of 3 formats, found those of 2")
+        try SmallCalibration.add(1, to: &statistics)
+        try SmallCalibration.add(2, to: &statistics)
+        #expect(statistics.hasStorageErrors && statistics.storageErrors.count == 2)
+        #expect(statistics.coverageProblems().isEmpty)
+        let cell = layout.cell(branch: 1, layer: 2, head: 0, scale: 3)
+        #expect(
+            statistics.storageError(.int8, branch: 1, layer: 2, head: 0, scale: 3)
+                == (statistics.storageErrors[0].values[1][cell] + good.values[1][cell]) / 2)
+        #expect(statistics.storageError(.float32, branch: 1, layer: 2, head: 0, scale: 3) == 0)
+        #expect(try !SmallCalibration.counted(0..<1).hasStorageErrors)
+        #expect(try !SmallCalibration.counted(0..<1, probed: 1, formats: []).hasStorageErrors)
+    }
+
     @Test func lentSketchesAreMissed() throws {
         var statistics = try SmallCalibration.counted(0..<2, signs: 2)
         let before = statistics

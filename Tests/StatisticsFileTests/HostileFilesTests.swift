@@ -40,9 +40,9 @@ import VernierCore
         try Bytes.write(Array(good[512...]), to: path)
         #expect(error().contains("found an HDF5 file without Vernier's seal"))
         var newer = good
-        newer[19] = UInt8(ascii: "3")
+        newer[19] = UInt8(ascii: "4")
         try Bytes.write(newer, to: path)
-        #expect(error(code: .unsupportedVersion).contains("s.h5: expected version 1 to 2, found '3'"))
+        #expect(error(code: .unsupportedVersion).contains("s.h5: expected version 1 to 3, found '4'"))
     }
 
     @Test func everyTruncation() throws {
@@ -158,6 +158,16 @@ import VernierCore
         H5Aclose(attribute)
     }
 
+    /// Writes a text of at most the width of the attribute's type.
+    static func setText(_ file: hid_t, _ name: String, _ text: String) {
+        let attribute = H5Aopen(file, name, vernier_h5_default()), type = H5Aget_type(attribute)
+        let bytes = Array(text.utf8), width = Int(H5Tget_size(type))
+        #expect(bytes.count <= width)
+        #expect(H5Awrite(attribute, type, bytes + Array(repeating: 0, count: max(width - bytes.count, 0))) >= 0)
+        H5Tclose(type)
+        H5Aclose(attribute)
+    }
+
     static func setNumber(_ file: hid_t, _ name: String, _ index: Int, _ value: Double) {
         let dataset = H5Dopen2(file, name, vernier_h5_default())
         let count = Int(H5Dget_storage_size(dataset)) / 8
@@ -199,6 +209,41 @@ import VernierCore
         Change("an error that is no number", "expected finite squared errors that are not negative, found nan") {
             file, _ in
             setNumber(file, "responses/squaredError", 23, .nan)
+        },
+        Change("no storage errors", "expected the group 'storageErrors' in this file") { file, _ in
+            H5Ldelete(file, "storageErrors", vernier_h5_default())
+        },
+        Change("no errors of a format", "expected the data set 'int8' in this file, found none of that name") {
+            file, _ in
+            H5Ldelete(file, "storageErrors/int8", vernier_h5_default())
+        },
+        Change("storage errors of another shape", "'int4': expected the shape [2, 2, 3, 2, 4], found [2, 48]") {
+            file, _ in
+            replaceDataset(file, "storageErrors/int4", type: vernier_h5_float64_le(), shape: [2, 48])
+        },
+        Change(
+            "a negative storage error",
+            "expected finite storage errors of int8 that are not negative, found -1.0 at branch 0, layer 0, head 1, scale 2"
+        ) { file, _ in
+            setNumber(file, "storageErrors/int8", 6, -1)
+        },
+        Change("a storage error that is no number", "expected finite storage errors of int4 that are not negative") {
+            file, _ in
+            setNumber(file, "storageErrors/int4", 95, .nan)
+        },
+        Change("no storage formats", "expected the attribute 'storageFormats', found none of that name") { file, _ in
+            H5Adelete(file, "storageFormats")
+        },
+        Change("an unknown storage format", "expected storage formats among float32, bfloat16, int8, int4, found") {
+            file, _ in
+            setText(file, "storageFormats", "bfloat16 int9 int4")
+        },
+        Change("a storage format twice", "expected narrow storage formats, each once, found int8 int8") { file, _ in
+            setText(file, "storageFormats", "int8 int8")
+        },
+        Change("a storage format without error", "expected narrow storage formats, each once, found float32") {
+            file, _ in
+            setText(file, "storageFormats", "float32")
         },
         Change("no sketches", "expected the group 'sketches' in this file") { file, _ in
             H5Ldelete(file, "sketches", vernier_h5_default())
@@ -350,7 +395,7 @@ import VernierCore
             replaceAttribute(
                 file, "family", type: vernier_h5_int64_le(), memory: vernier_h5_native_int64(), shape: [])
         },
-        Change("another version", "expected vernier-statistics 1 to 2, found vernier-statistics 7") { file, _ in
+        Change("another version", "expected vernier-statistics 1 to 3, found vernier-statistics 7") { file, _ in
             setInteger(file, "schemaVersion", 7)
         },
         Change("absurd layers", "model identity: expected 1 to 1024 layers, found 1099511627776") { file, _ in

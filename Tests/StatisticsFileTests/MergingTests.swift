@@ -15,6 +15,7 @@ import VernierCore
                 #expect(merged.counts == whole.counts)
                 #expect(merged.isComplete)
                 #expect(merged.responses == whole.responses && whole.responses.count == 3)
+                #expect(merged.storageErrors == whole.storageErrors && whole.storageErrors.count == 3)
                 for statistic in Statistic.withRows {
                     #expect(merged.sums[statistic] == whole.sums[statistic], "\(statistic) bit for bit")
                     #expect(merged.rows(of: statistic) == whole.rows(of: statistic))
@@ -65,7 +66,8 @@ import VernierCore
             "merging statistics: ", "expected family \"infinity\", found \"var\"", "expected 3 layers, found 4",
             "found 1x1 2x2;",
             "expected signs 0, found 8",
-            "expected sensitivity prompts 0, found 1", "expected seed \(UInt64.max), found 2", "of 6 prompts",
+            "expected sensitivity prompts 0, found 1", "expected storage formats none, found bfloat16 int8 int4",
+            "expected seed \(UInt64.max), found 2", "of 6 prompts",
             "of 7. Merge",
         ] {
             #expect(text.contains(part), "\(part) in \(text)")

@@ -20,19 +20,26 @@ enum SmallCalibration {
             ropeGrid: ScaleSchedule.Grid(height: 8, width: 8))
     }
 
-    static func settings(topCounts: [Int] = [1, 4, 16], signs: Int = 0, probed: Int = 0, seed: UInt64 = .max)
-        throws
-        -> CalibrationSettings
-    {
+    static let formats: [StorageFormat] = [.bfloat16, .int8, .int4]
+
+    static func settings(
+        topCounts: [Int] = [1, 4, 16], signs: Int = 0, probed: Int = 0,
+        formats: [StorageFormat] = SmallCalibration.formats,
+        seed: UInt64 = .max
+    ) throws -> CalibrationSettings {
         try CalibrationSettings(
-            topCounts: topCounts, signCount: signs, sensitivityPrompts: probed, seed: seed, guidance: 3,
+            topCounts: topCounts, signCount: signs, sensitivityPrompts: probed,
+            storageFormats: probed > 0 ? formats : [], seed: seed, guidance: 3,
             temperature: 0.5, topP: 0.97, topK: 900,
             toolVersion: "0.1.0")
     }
 
-    static func empty(prompts: Int = 6, signs: Int = 0, probed: Int = 0) throws -> CalibrationStatistics {
+    static func empty(
+        prompts: Int = 6, signs: Int = 0, probed: Int = 0, formats: [StorageFormat] = SmallCalibration.formats
+    ) throws -> CalibrationStatistics {
         try CalibrationStatistics(
-            identity: identity(), schedule: schedule(), settings: settings(signs: signs, probed: probed),
+            identity: identity(), schedule: schedule(),
+            settings: settings(signs: signs, probed: probed, formats: formats),
             corpus: CorpusReference(digest: corpusDigest, promptCount: prompts))
     }
 
@@ -106,11 +113,26 @@ enum SmallCalibration {
         return responses
     }
 
+    /// One prompt's storage errors: random numbers; nil for a prompt that is not to be probed.
+    static func storageErrors(_ index: Int, _ statistics: CalibrationStatistics) -> StorageErrors? {
+        let settings = statistics.settings, layout = statistics.layout
+        guard index < settings.sensitivityPrompts, !settings.storageFormats.isEmpty else { return nil }
+        var random = SplitMix64(seed: UInt64(truncatingIfNeeded: index) &+ 55)
+        var errors = StorageErrors(layout: layout, formatCount: settings.storageFormats.count)
+        for format in errors.values.indices {
+            for cell in 0..<layout.cellCount where cell % layout.scaleCount > 0 {
+                errors.values[format][cell] = Double(random.float(in: 0...1))
+            }
+        }
+        return errors
+    }
+
     /// Statistics of the given prompts of a corpus, added in order.
-    static func counted(_ indices: some Sequence<Int>, of prompts: Int = 6, signs: Int = 0, probed: Int = 0) throws
-        -> CalibrationStatistics
-    {
-        var statistics = try empty(prompts: prompts, signs: signs, probed: probed)
+    static func counted(
+        _ indices: some Sequence<Int>, of prompts: Int = 6, signs: Int = 0, probed: Int = 0,
+        formats: [StorageFormat] = SmallCalibration.formats
+    ) throws -> CalibrationStatistics {
+        var statistics = try empty(prompts: prompts, signs: signs, probed: probed, formats: formats)
         for index in indices { try add(index, to: &statistics) }
         return statistics
     }
@@ -118,7 +140,8 @@ enum SmallCalibration {
     static func add(_ index: Int, to statistics: inout CalibrationStatistics) throws {
         try statistics.add(
             prompt(index, statistics.layout), corpusIndex: index, promptDigest: promptDigest(index),
-            sketches: sketches(index, statistics.layout), responses: responses(index, statistics))
+            sketches: sketches(index, statistics.layout), responses: responses(index, statistics),
+            storageErrors: storageErrors(index, statistics))
     }
 }
 

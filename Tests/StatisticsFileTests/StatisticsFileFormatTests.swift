@@ -47,7 +47,7 @@ import Testing
             "weightsDigest": Raw(type: "text", shape: []), "grids": Raw(type: "i64", shape: [4, 2]),
             "ropeGrid": Raw(type: "i64", shape: [2]), "historyTokens": Raw(type: "i64", shape: [4]),
             "topCounts": Raw(type: "i64", shape: [3]), "signCount": Raw(type: "i64", shape: []),
-            "sensitivityPrompts": Raw(type: "i64", shape: []),
+            "sensitivityPrompts": Raw(type: "i64", shape: []), "storageFormats": Raw(type: "text", shape: []),
             "seed": Raw(type: "u64", shape: []),
             "guidance": Raw(type: "f64", shape: []), "temperature": Raw(type: "f64", shape: []),
             "topP": Raw(type: "f64", shape: []), "topK": Raw(type: "i64", shape: []),
@@ -69,6 +69,9 @@ import Testing
             "sketches/value": Raw(type: "f32", shape: [2, 3, 2, 7, 3]),
             "responses/divergence": Raw(type: "f64", shape: [2, 3, 4]),
             "responses/squaredError": Raw(type: "f64", shape: [2, 3, 4]),
+            "storageErrors/bfloat16": Raw(type: "f64", shape: [2, 2, 3, 2, 4]),
+            "storageErrors/int8": Raw(type: "f64", shape: [2, 2, 3, 2, 4]),
+            "storageErrors/int4": Raw(type: "f64", shape: [2, 2, 3, 2, 4]),
             "rows/currentMass": Raw(type: "f64", shape: [5, 2, 3, 2, 4]),
             "rows/topMass": Raw(type: "f64", shape: [5, 2, 3, 2, 4, 3]),
             "rows/sourceMass": Raw(type: "f64", shape: [5, 2, 3, 2, 4, 4]),
@@ -100,7 +103,8 @@ import Testing
                 #expect(dimensions.split(separator: " ").count == expected.shape.count, "\(name)")
             }
             for (group, members) in [
-                (".", 6), ("journal", 2), ("sums", 7), ("rows", 5), ("sketches", 3), ("responses", 2),
+                (".", 7), ("journal", 2), ("sums", 7), ("rows", 5), ("sketches", 3), ("responses", 2),
+                ("storageErrors", 3),
             ] {
                 var information = H5G_info_t()
                 #expect(H5Gget_info_by_name(file, group, &information, vernier_h5_default()) >= 0)
@@ -141,31 +145,42 @@ import Testing
             let file = try session.openFile(path)
             #expect(H5Lexists(file, "sketches", vernier_h5_default()) == 0)
             #expect(H5Lexists(file, "responses", vernier_h5_default()) == 0)
+            #expect(H5Lexists(file, "storageErrors", vernier_h5_default()) == 0)
+            #expect(try session.readTextAttribute("storageFormats", of: file).isEmpty)
             #expect(try session.readAttribute("signCount", of: file, as: Int.self) == 0)
         }
-        #expect(try !StatisticsFile.read(path).hasSketches)
+        let read = try StatisticsFile.read(path)
+        #expect(!read.hasSketches && !read.hasStorageErrors)
     }
 
-    /// A file of version 1 is one of version 2 without sketches that says so nowhere.
-    @Test func versionOneIsStillRead() throws {
+    /// A file of version 2 is one of version 3 without storage errors that says so nowhere, one of version 1 likewise one
+    /// of version 2 without sketches.
+    @Test(arguments: [1, 2]) func olderVersionsAreStillRead(version: Int) throws {
         let folder = TemporaryDirectory()
         let path = folder.file("s.h5")
-        let statistics = try SmallCalibration.counted(0..<2)
+        let statistics =
+            version == 1
+            ? try SmallCalibration.counted(0..<2)
+            : try SmallCalibration.counted(0..<2, signs: 3, probed: 1, formats: [])
         try StatisticsFile.write(statistics, to: path)
         try HDF5Session.run(fileName: "s.h5") { session in
             let access = try session.list(vernier_h5_file_access())
             let file = try session.keep(H5Fopen(path, vernier_h5_read_write(), access), .fileAccess, "open")
-            H5Adelete(file, "signCount")
-            H5Adelete(file, "sensitivityPrompts")
-            HostileFilesTests.setInteger(file, "schemaVersion", 1)
+            H5Adelete(file, "storageFormats")
+            if version == 1 {
+                H5Adelete(file, "signCount")
+                H5Adelete(file, "sensitivityPrompts")
+            }
+            HostileFilesTests.setInteger(file, "schemaVersion", Int64(version))
             try session.flush(file)
         }
         try StatisticsSeal.apply(to: path, fileName: "s.h5")
         var bytes = Bytes(path).all
-        bytes[19] = UInt8(ascii: "1")
+        bytes[19] = UInt8(ascii: "0") + UInt8(version)
         try Bytes.write(bytes, to: path)
         #expect(try StatisticsFile.read(path) == statistics)
-        #expect(try StatisticsFile.readSummary(path).settings.signCount == 0)
+        let settings = try StatisticsFile.readSummary(path).settings
+        #expect(settings.signCount == (version == 1 ? 0 : 3) && settings.storageFormats.isEmpty)
     }
 
     @Test func theSealIsAsDocumented() throws {
@@ -174,7 +189,7 @@ import Testing
         try StatisticsFile.write(SmallCalibration.counted(0..<1), to: path)
         let bytes = Bytes(path)
         let digest = Bytes.digest(bytes.all[512...])
-        let expected = "vernier-statistics 2\nsha256 \(digest)\nbytes \(bytes.all.count)\n"
+        let expected = "vernier-statistics 3\nsha256 \(digest)\nbytes \(bytes.all.count)\n"
         #expect(String(decoding: bytes.all.prefix(512).prefix { $0 != 0 }, as: UTF8.self) == expected)
         #expect(bytes.all[512..<516].elementsEqual([0x89, 0x48, 0x44, 0x46]))
     }

@@ -81,7 +81,8 @@ public struct CalibrationStability: Sendable, Hashable {
         return try SlotSearch(
             statistics: statistics, policy: policy, parameters: parameters,
             request: CompilationRequest(
-                policy: PolicyDescription(name: policy.name), budget: budget, toolVersion: "stability")
+                policy: PolicyDescription(name: policy.name), budget: budget, toolVersion: "stability"),
+            storage: .float32
         ).allocation()
     }
 

@@ -37,7 +37,11 @@ struct Compile: ParsableCommand {
             Default: pooling-plan, or attention-mass for statistics without sketches.
             """)
     var selection: String?
-    @Option(help: "Storage format of kept keys and values: \(StorageFormat.knownNames.joined(separator: ", ")).")
+    @Option(
+        help: """
+            Storage format of kept keys and values: \(StorageFormat.knownNames.joined(separator: ", ")), \
+            or \(Compile.chosenStorage): what measured errors speak for (rate-distortion with a planned selection).
+            """)
     var storage: String = StorageFormat.float32.name
     @Option(help: "Drafters N_d (scalekv, scalekv-linear): layer-scale pairs with the lowest selectivity.")
     var drafters: Int?
@@ -56,6 +60,9 @@ struct Compile: ParsableCommand {
     @OptionGroup var progress: ProgressOption
     @Flag(help: "Say what was decided and why.")
     var explain = false
+
+    /// The name that leaves the storage format to the compiler.
+    private static let chosenStorage = "auto"
 
     func validate() throws {
         guard [keep != nil, tokens != nil, bytes != nil].filter({ $0 }).count == 1 else {
@@ -81,7 +88,7 @@ struct Compile: ParsableCommand {
             selection: try SelectionRule(
                 name: selection ?? CompilationRequest.defaultSelectionName(for: measured),
                 parameters: try Parameters.parse(selectionParameters)),
-            storage: try cellStorage(), toolVersion: VernierVersion.current)
+            storage: try storageDemand(), toolVersion: VernierVersion.current)
         var profile = try compile(statistics: measured, request: request)
         if let refine, let model, let prompts {
             profile = try refined(profile, count: refine, model: model, prompts: prompts)
@@ -91,18 +98,20 @@ struct Compile: ParsableCommand {
         let budget = profile.realisedBudget
         print(
             "\(profile.policy.name) + \(profile.selection.name): \(budget.lastScaleSlots) slots, "
-                + "\(Self.percent(budget.keptShare)) of \(budget.fullHistoryTokens) tokens, \(budget.residentBytes) bytes -> \(out)"
+                + "\(Self.percent(budget.keptShare)) of \(budget.fullHistoryTokens) tokens, "
+                + "\(budget.residentBytes) bytes in \(profile.storage) -> \(out)"
         )
     }
 
-    private func cellStorage() throws -> CellStorage {
+    private func storageDemand() throws -> StorageDemand {
+        if storage == Self.chosenStorage { return .chosen }
         guard let format = CellStorage(name: storage) else {
             throw VernierError(
                 .invalidArgument, at: "--storage",
-                expected: "one of \(StorageFormat.knownNames.joined(separator: ", "))",
+                expected: "one of \(StorageFormat.knownNames.joined(separator: ", ")), \(Self.chosenStorage)",
                 found: JSONValue.quoted(storage))
         }
-        return format
+        return .fixed(format)
     }
 
     private func refined(_ profile: Profile, count: Int, model path: String, prompts: String) throws -> Profile {
