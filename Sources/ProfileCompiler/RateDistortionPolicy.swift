@@ -44,20 +44,17 @@ struct RateDistortionPolicy: AllocationPolicy {
         parameters.text("sensitivity") == "off" || !statistics.hasLayerSensitivity ? [] : weights(statistics)
     }
 
-    /// Divergence in nats that a unit of mean squared error per query costs, `[layer][scale]`.
-    ///
-    /// A layer that moved nothing where others did counts a thousandth of the mean; scales without any count all alike.
+    /// Divergence in nats that a unit of mean squared error per query costs, `[layer][scale]`; scales where most layers
+    /// moved nothing count all layers alike.
     static func weights(_ statistics: CalibrationStatistics) -> [[Float]] {
         let schedule = statistics.schedule, layers = 0..<statistics.identity.layers
-        let means = (0..<schedule.scaleCount).map { scale in
-            layers.reduce(0) { $0 + statistics.layerSensitivity(layer: $1, scale: scale) } / Double(layers.count)
+        let byScale = (0..<schedule.scaleCount).map { scale in
+            let weights = LayerWeights.ofScale(
+                layers.map { statistics.layerSensitivity(layer: $0, scale: scale) })
+            return weights.contains { $0 > 0 }
+                ? weights.map { Float($0 * Double(schedule.tokenCount(scale))) }
+                : Array(repeating: 1, count: layers.count)
         }
-        return layers.map { layer in
-            (0..<schedule.scaleCount).map { scale in
-                guard means[scale] > 0 else { return 1 }
-                let own = max(statistics.layerSensitivity(layer: layer, scale: scale), 1e-3 * means[scale])
-                return Float(own * Double(schedule.tokenCount(scale)))
-            }
-        }
+        return layers.map { layer in byScale.map { $0[layer] } }
     }
 }

@@ -70,7 +70,8 @@ extension SelectionRule {
         (
             "pooling-plan",
             [
-                ("drops", .flag, false), ("keyWeight", .number(0...100), 0.25), ("massWeighted", .flag, true),
+                ("drops", .flag, false), ("keyWeight", .number(0...100), .number(standardKeyWeight)),
+                ("massWeighted", .flag, true),
                 ("refinedPrompts", .integer(0...1_000_000), 0), ("sharedBranches", .flag, true),
             ]
         ),

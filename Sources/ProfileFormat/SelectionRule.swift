@@ -44,6 +44,10 @@ public struct SelectionRule: Sendable, Hashable, CustomStringConvertible {
     /// The newest tokens.
     public static let slidingWindow = SelectionRule(known: "sliding-window", [:])
 
+    /// How much a mean key's attending differently costs unless said otherwise; chosen on prompts of Tangram's calibration
+    /// corpus that were not calibrated on.
+    public static let standardKeyWeight = 0.1
+
     /// Slots that are means of fixed groups of positions, chosen by measured cost of merging (`method.md` section 4).
     ///
     /// - Parameters:
@@ -54,7 +58,8 @@ public struct SelectionRule: Sendable, Hashable, CustomStringConvertible {
     ///   - refinedPrompts: the prompts that coefficients and biases were fitted to; 0: none were.
     /// - Precondition: `keyWeight` is from 0 to 100, `refinedPrompts` not negative.
     public static func poolingPlan(
-        massWeighted: Bool = true, sharedBranches: Bool = true, drops: Bool = false, keyWeight: Double = 0.25,
+        massWeighted: Bool = true, sharedBranches: Bool = true, drops: Bool = false,
+        keyWeight: Double = standardKeyWeight,
         refinedPrompts: Int = 0
     ) -> SelectionRule {
         precondition((0...100).contains(keyWeight) && refinedPrompts >= 0, "parameters are within their ranges")

@@ -144,7 +144,7 @@ public final class PlanRefiner {
         let selection = SelectionRule.poolingPlan(
             massWeighted: parameters.bool("massWeighted") ?? true,
             sharedBranches: parameters.bool("sharedBranches") ?? true, drops: parameters.bool("drops") ?? false,
-            keyWeight: parameters.number("keyWeight") ?? 0.25, refinedPrompts: promptCount)
+            keyWeight: parameters.number("keyWeight") ?? SelectionRule.standardKeyWeight, refinedPrompts: promptCount)
         let report = Report(
             errorBefore: fits.reduce(0) { $0 + $1.errorBefore }, errorAfter: fits.reduce(0) { $0 + $1.errorAfter },
             fittedMaps: fits.reduce(0) { $0 + $1.fittedMaps }, confirmedMaps: fits.reduce(0) { $0 + $1.confirmedMaps })

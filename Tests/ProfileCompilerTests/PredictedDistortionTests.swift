@@ -100,11 +100,12 @@ struct PredictedDistortionTests {
     }
 
     @Test func sensitivitiesCountHalfInLogarithms() {
-        let weights = DistortionPredictor.weights([1, 4, 100])
+        let weights = LayerWeights.ofScale([1, 4, 100])
         #expect(weights == [2, 4, 20])
-        #expect(DistortionPredictor.weights([0, 0]) == [0, 0])
+        #expect(LayerWeights.ofScale([0, 0]) == [0, 0])
+        #expect(abs(LayerWeights.ofScale([0, 9, 9])[0] - (9e-3 * 9).squareRoot()) < 1e-12, "but none counts nothing")
         let roots = [8.0, 24].map { $0.squareRoot() }
-        #expect(DistortionPredictor.weights([2, 6]) == roots)
+        #expect(LayerWeights.ofScale([2, 6]) == roots)
     }
 
     @Test func whatCannotBePredictedIsSaid() throws {

@@ -1,3 +1,5 @@
+import ProfileFormat
+
 /// What it costs to let one slot stand for two, or for none: squared error of the head's contribution to the residual
 /// stream, mean over queries and prompts (`method.md` section 4).
 struct MergeCost: Sendable, Hashable {
@@ -11,7 +13,7 @@ struct MergeCost: Sendable, Hashable {
     /// What counts.
     var measure = Measure.measured
     /// How much it counts that a mean key attends differently from its members.
-    var keyWeight: Float = 0.25
+    var keyWeight = Float(SelectionRule.standardKeyWeight)
     /// Whether sources may be pooled; if not they can only be dropped.
     var pools = true
     /// Whether sources may be dropped.

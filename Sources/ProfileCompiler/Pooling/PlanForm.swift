@@ -32,7 +32,8 @@ enum PlanForm: Sendable, Hashable {
         switch selection.name {
         case "pooling-plan":
             self = .pooling(
-                keyWeight: Float(parameters.number("keyWeight") ?? 0.25), drops: parameters.bool("drops") ?? false,
+                keyWeight: Float(parameters.number("keyWeight") ?? SelectionRule.standardKeyWeight),
+                drops: parameters.bool("drops") ?? false,
                 mean: parameters.bool("massWeighted") ?? true ? .mass : .plain)
         case "position-plan": self = .positions(summary: parameters.bool("summary") ?? false)
         case "spatial": self = .spatial

@@ -35,9 +35,7 @@ import Darwin
 ///   shares out what is missing. The unbounded term that steers the merging, `min(d, d^2)` times the mean square of
 ///   values, outweighs everything else where keys differ much; with it the rank correlation at one budget is 0.46.
 /// - Divergence grows as the error's logarithm from about one nat a token on.
-/// - A sensitivity says how a layer bears noise in all directions, from few prompts; the first layer's is a hundred
-///   times the others' and overstates its real errors. So only half of its distance (in logarithms) from the median
-///   counts.
+/// - A layer's sensitivity counts by half of its distance, in logarithms, from the median; see `LayerWeights`.
 ///
 /// Coefficients that were fitted count as they are; fitted biases do not count, nor does the storage format. Throws
 /// ``VernierError/Code/invalidArgument`` for a profile without a plan, ``VernierError/Code/mismatch`` for statistics of
@@ -94,7 +92,7 @@ struct DistortionPredictor {
         let isInNats = statistics.hasLayerSensitivity
         if isInNats {
             for scale in table.indices {
-                let weights = Self.weights(
+                let weights = LayerWeights.ofScale(
                     (0..<layers).map { statistics.layerSensitivity(layer: $0, scale: scale) })
                 for layer in 0..<layers {
                     table[scale][layer] =
@@ -103,14 +101,6 @@ struct DistortionPredictor {
             }
         }
         return PredictedDistortion(byScaleAndLayer: table, isInNats: isInNats)
-    }
-
-    /// What errors of the layers of one scale weigh: the geometric mean of each sensitivity and their median.
-    static func weights(_ sensitivities: [Double]) -> [Double] {
-        let sorted = sensitivities.sorted(), count = sorted.count
-        guard count > 0 else { return [] }
-        let median = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2
-        return sensitivities.map { ($0 * median).squareRoot() }
     }
 
     /// The squared errors of one head, by scale.
