@@ -102,7 +102,8 @@ let package = Package(
 
         // Proof and command line.
         .target(
-            name: "Presentation", dependencies: ["VernierCore", "ProfileFormat", "CalibrationStatistics"],
+            name: "Presentation",
+            dependencies: ["VernierCore", "ProfileFormat", "CalibrationStatistics", "ProfileCompiler"],
             swiftSettings: strict),
         .target(
             name: "Evaluation",

@@ -127,7 +127,16 @@ import VernierCore
         #expect(refined.contains("rate-distortion + pooling-plan") && refined.contains("refined on 3 prompts"))
         let ours = try Profile(contentsOf: pooled)
         #expect(ours.plan != nil && ours.selection.parameters.integer("refinedPrompts") == 3)
-        #expect(try Tool.succeed(["show", pooled]).contains("pooling-plan"))
+        let shown = try Tool.succeed(["show", pooled, "--statistics", statistics])
+        #expect(shown.contains("pooling-plan") && shown.contains("Predicted cost by layer and scale"), "\(shown)")
+        // Bits bought with the currency of slots.
+        let chosen = results.file("chosen.json")
+        let auto = try Tool.succeed([
+            "compile", statistics, "--bytes", "2500", "--storage", "auto", "--out", chosen,
+        ])
+        #expect(auto.contains(" in "), "\(auto)")
+        let bought = try Profile(contentsOf: chosen)
+        #expect(bought.residentBytes <= 2500 && bought.policy.parameters["storage"] == "auto")
 
         #expect(try Tool.succeed(["show", profile]).contains("scalekv"))
         #expect(
@@ -145,7 +154,7 @@ import VernierCore
         ])
         #expect(
             try results.listing() == [
-                "half.json", "pooled.json", "report", "report/contact-sheet.png", "report/report.json",
+                "chosen.json", "half.json", "pooled.json", "report", "report/contact-sheet.png", "report/report.json",
                 "report/report.md",
                 "report/settings.json", "s.h5",
             ])

@@ -77,6 +77,12 @@ import Testing
         Refusal(
             compile + " --keep 10% --storage int3", 1,
             "--storage: expected one of float32, bfloat16, int8, int4, auto, found \"int3\""),
+        Refusal(
+            compile + " --keep 10% --storage auto --policy uniform", 1,
+            "storage: expected the policy 'rate-distortion' with pooling-plan or position-plan, to choose"),
+        // What is shown with what.
+        Refusal("show {p.json} --json --statistics {s.h5}", 64, "--statistics is for people"),
+        Refusal("show {s.h5} --statistics {s.h5}", 1, "--statistics: expected a profile"),
         // Budgets.
         Refusal(compile + " --keep 0%", 1, "budget \"0%\": expected a share above 0 %"),
         Refusal(compile + " --keep 101%", 1, "budget \"101%\": expected a share above 0 % and at most 100 %"),

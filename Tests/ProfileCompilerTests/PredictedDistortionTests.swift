@@ -94,6 +94,9 @@ struct PredictedDistortionTests {
             #expect((predicted.total == 0) == (tokens == 30))
             #expect(!predicted.isInNats, "nothing was disturbed")
             #expect(abs(predicted.total - predicted.byLayer.reduce(0, +)) <= 1e-9 * predicted.total)
+            for (layer, cost) in predicted.byLayer.enumerated() {
+                #expect(abs(predicted.byLayerAndHead[layer].reduce(0, +) - cost) <= 1e-9 * cost, "heads share it out")
+            }
             #expect(predicted.byScaleAndLayer.count == 5 && predicted.byLayer.count == 3 && predicted.byScale[0] == 0)
             before = predicted.total
         }

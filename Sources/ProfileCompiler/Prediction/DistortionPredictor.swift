@@ -100,7 +100,23 @@ struct DistortionPredictor {
                 }
             }
         }
-        return PredictedDistortion(byScaleAndLayer: table, isInNats: isInNats)
+        return PredictedDistortion(
+            byScaleAndLayer: table, byLayerAndHead: shared(table, among: errors), isInNats: isInNats)
+    }
+
+    /// What the layers cost, shared out among heads in proportion to their squared errors at each scale.
+    private func shared(_ table: [[Double]], among errors: [[Double]]) -> [[Double]] {
+        let layers = statistics.identity.layers, heads = statistics.identity.heads
+        var result = [[Double]](repeating: Array(repeating: 0, count: heads), count: layers)
+        for scale in table.indices {
+            for layer in 0..<layers {
+                let parts = errors.indices.filter { $0 / heads % layers == layer }
+                let sum = parts.reduce(0) { $0 + errors[$1][scale] }
+                guard sum > 0 else { continue }
+                for part in parts { result[layer][part % heads] += table[scale][layer] * errors[part][scale] / sum }
+            }
+        }
+        return result
     }
 
     /// The squared errors of one head, by scale.

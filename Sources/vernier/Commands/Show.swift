@@ -12,23 +12,38 @@ struct Show: ParsableCommand {
 
     @Argument(help: "Profile (JSON) or statistics (HDF5).")
     var file: String
+    @Option(help: "Statistics a profile with a plan is from: show where it is predicted to lose fidelity.")
+    var statistics: String?
     @Flag(help: "Print JSON.")
     var json = false
 
+    func validate() throws {
+        if json, statistics != nil { throw ValidationError("--statistics is for people, without --json.") }
+    }
+
     func run() throws {
         if try !looksLikeJSON(file) {
-            let statistics = try StatisticsFile.read(file)
+            guard statistics == nil else {
+                throw VernierError(
+                    .invalidArgument, at: "--statistics", expected: "a profile to show with them",
+                    found: "a statistics file")
+            }
+            let measured = try StatisticsFile.read(file)
             guard !json else {
-                print(try StatisticsSheet(statistics).json().canonicalText())
+                print(try StatisticsSheet(measured).json().canonicalText())
                 return
             }
-            print(StatisticsSheet(statistics).text())
-            if let stability = Self.stability(statistics) {
+            print(StatisticsSheet(measured).text())
+            if let stability = Self.stability(measured) {
                 print((["", stability.summary] + stability.table.map { "  \($0)" }).joined(separator: "\n"))
             }
         } else {
             let profile = try Profile(contentsOf: file)
             print(try json ? profile.canonicalText() : ProfileSheet(profile).text())
+            if let statistics, !json {
+                let predicted = try predictedDistortion(of: profile, statistics: StatisticsFile.read(statistics))
+                print("\n" + DistortionSheet(predicted).text())
+            }
         }
     }
 
