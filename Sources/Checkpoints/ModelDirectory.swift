@@ -11,13 +11,15 @@ import Darwin
 public struct ModelDirectory: Sendable {
     /// The folder's path as given.
     public let path: String
-    /// What `config.json` says.
+    /// What `config.json` says, at the schedule that was chosen.
     public let configuration: ModelConfiguration
 
     /// Checks that every file is there and reads `config.json`; weights are not opened.
     ///
-    /// Throws ``VernierError/Code/fileAccess`` naming all missing files, and as ``ModelConfiguration/init(path:)`` does.
-    public init(path: String) throws {
+    /// `schedule` chooses one of Infinity's official schedules instead of the one in `config.json`. Throws
+    /// ``VernierError/Code/fileAccess`` naming all missing files, and as ``ModelConfiguration/init(path:)`` and
+    /// ``ModelConfiguration/choosing(_:)`` do.
+    public init(path: String, schedule: ScheduleChoice = .standard) throws {
         self.path = path
         let missing = Self.files.filter { !Self.isFile("\(path)/\($0)") }
         guard missing.isEmpty else {
@@ -26,7 +28,7 @@ public struct ModelDirectory: Sendable {
                 found: "no \(missing.joined(separator: ", no "))",
                 remedy: "Give the folder of a converted model; it is '\(path)' now.")
         }
-        configuration = try ModelConfiguration(path: "\(path)/\(Self.configurationFile)")
+        configuration = try ModelConfiguration(path: "\(path)/\(Self.configurationFile)").choosing(schedule)
     }
 
     /// The file with the transformer's weights.

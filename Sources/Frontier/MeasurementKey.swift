@@ -21,7 +21,8 @@ struct MeasurementKey: Sendable {
                 identity.weightsDigest, "\(settings.guidance)", "\(settings.temperature)", "\(settings.topP)",
                 "\(settings.topK)", "\(bench.seeds)", vocabularyDigest ?? "none",
                 "\(min(divergencePrompts ?? bench.prompts.count, bench.prompts.count))",
-            ] + bench.prompts.flatMap { [$0.digest, try $0.scene?.canonicalLine() ?? ""] }
+            ] + (InfinitySchedule(of: bench.model.schedule).map { ["\($0)"] } ?? [])  // other models have but one
+            + bench.prompts.flatMap { [$0.digest, try $0.scene?.canonicalLine() ?? ""] }
     }
 
     /// The key of a profile on the first `jobs` pictures, nil for all; a nil profile stands for the full cache.

@@ -36,9 +36,10 @@ public final class TextToImageModel: Sendable {
     /// Loads a model directory (layout: `Sources/Checkpoints/Documentation.docc/ModelDirectory.md`).
     ///
     /// Throws an error that names the file and everything wrong with it: missing files, malformed or truncated weights,
-    /// missing or misshapen tensors, NaN or infinite weights, parts that do not fit each other.
-    public init(path: String) throws {
-        let directory = try ModelDirectory(path: path)
+    /// missing or misshapen tensors, NaN or infinite weights, parts that do not fit each other. `schedule` chooses one of
+    /// Infinity's official schedules instead of the directory's.
+    public init(path: String, schedule: ScheduleChoice = .standard) throws {
+        let directory = try ModelDirectory(path: path, schedule: schedule)
         let configuration = directory.configuration, sizes = configuration.transformer
         let shape = InfinityShape(
             depth: sizes.depth, blockChunks: sizes.blockChunks, width: sizes.width, heads: sizes.heads,

@@ -19,6 +19,16 @@ extension Profile {
                 "the profile of \(JSONValue.quoted(self.model.name)) does not fit the model "
                     + "\(JSONValue.quoted(model.name))"
             ] + mismatches,
-            remedy: "Compile a profile from statistics of this model and schedule, or load the model it was made for.")
+            remedy: model.differences(from: self.model).isEmpty ? scheduleRemedy : Self.remedy)
+    }
+
+    private static let remedy =
+        "Compile a profile from statistics of this model and schedule, or load the model it was made for."
+
+    /// What helps if only the schedule differs.
+    private var scheduleRemedy: String {
+        guard let official = InfinitySchedule(of: schedule) else { return Self.remedy }
+        return "Run the model at the profile's schedule (--resolution \(official.resolution) --aspect "
+            + "\(official.aspect)), or compile a profile from statistics of this schedule."
     }
 }

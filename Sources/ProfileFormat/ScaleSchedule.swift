@@ -4,7 +4,7 @@ import VernierCore
 ///
 /// With K scales of `n_k = height * width` tokens, scale k attends a history of `H_k = n_0 + .. + n_{k-1}` tokens.
 /// The last scale's keys and values are never read again, so a full cache is `H_{K-1}` tokens, not all of them.
-public struct ScaleSchedule: Sendable, Hashable {
+public struct ScaleSchedule: Sendable, Hashable, CustomStringConvertible {
     /// The size of one token map.
     public struct Grid: Sendable, Hashable {
         /// Rows of tokens.
@@ -44,6 +44,11 @@ public struct ScaleSchedule: Sendable, Hashable {
         guard problems.isEmpty else {
             throw VernierError(.invalidArgument, at: "scale schedule", problems: problems)
         }
+        self.init(checked: grids, ropeGrid: ropeGrid)
+    }
+
+    /// Takes grids that are known to be in range.
+    init(checked grids: [Grid], ropeGrid: Grid) {
         self.grids = grids
         self.ropeGrid = ropeGrid
         var tokensBefore = [0]
@@ -79,12 +84,17 @@ public struct ScaleSchedule: Sendable, Hashable {
     public func differences(from other: ScaleSchedule) -> [String] {
         var differences: [String] = []
         if grids != other.grids {
-            differences.append("expected scales \(Self.text(other.grids)), found \(Self.text(grids))")
+            differences.append("expected scales \(other), found \(self)")
         }
         if ropeGrid != other.ropeGrid {
             differences.append("expected RoPE grid \(Self.text([other.ropeGrid])), found \(Self.text([ropeGrid]))")
         }
         return differences
+    }
+
+    /// The sides of the token maps, and the name of a schedule that has one: `1x1 2x2 3x3`.
+    public var description: String {
+        Self.text(grids) + (InfinitySchedule(of: self).map { " (\($0))" } ?? "")
     }
 
     private static func text(_ grids: [Grid]) -> String {

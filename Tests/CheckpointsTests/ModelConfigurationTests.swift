@@ -178,6 +178,35 @@ struct ModelConfigurationTests {
                 \.tokenizer, #"{"bits":16,"base_channels":32,"channel_multipliers":[1,2],"spatial_patchify":false}"#)
                 != digest)
     }
+
+    @Test("One checkpoint has one shape digest whichever official schedule it is set up for, or run at")
+    func shapeDigestOfOfficialSchedules() throws {
+        func text(_ official: InfinitySchedule) -> ConfigurationText {
+            func pair(_ grid: ScaleSchedule.Grid) -> String { "[\(grid.height),\(grid.width)]" }
+            var text = ConfigurationText()
+            text.transformer = text.transformer.replacing("[12,12]", with: pair(official.aspect.referenceGrid))
+            text.schedule = "[\(official.schedule.grids.map(pair).joined(separator: ","))]"
+            return text
+        }
+        let square = InfinitySchedule(resolution: .full)
+        let digest = try text(square).read().shapeDigest
+        for official in InfinitySchedule.all {
+            let configuration = try text(official).read()
+            #expect(configuration.schedule == official.schedule)
+            #expect(configuration.shapeDigest == digest)
+            let chosen = try configuration.choosing(ScheduleChoice(resolution: .quarter, aspect: .square))
+            #expect(chosen.schedule == InfinitySchedule(resolution: .quarter).schedule)
+            #expect(chosen.shapeDigest == digest && chosen.transformer == configuration.transformer)
+        }
+        // The square one's digest is what it always was: its reference grid among the other numbers.
+        var own = text(square)
+        own.schedule = ConfigurationText().schedule
+        #expect(try own.read().shapeDigest == digest)
+        let error = try #require(throws: VernierError.self) {
+            try own.read().choosing(ScheduleChoice(resolution: .full))
+        }
+        #expect(error.code == .invalidArgument && error.description.contains("found one with its own"))
+    }
 }
 
 extension String {

@@ -33,6 +33,12 @@ import Testing
         Refusal("verify {p.json} --model {foreign}", 1, "p.json: the profile of", "weights digest"),
         Refusal("verify {p.json} --statistics {foreign.h5}", 1, "p.json", "weights digest"),
         Refusal("verify {edited.json} --statistics {s.h5}", 1, "edited.json", "compiling the statistics again"),
+        // Schedules: the tiny model has its own.
+        Refusal(generate + " --aspect 4:3", 1, "schedule: expected a model of Infinity's official schedules"),
+        Refusal(calibrate + " --resolution 1M", 1, "to choose the resolution 1M for, found one with its own"),
+        Refusal(evaluate + " --profile {p.json} --aspect 1", 1, "to choose the aspect 1:1 for"),
+        Refusal(generate + " --aspect 21:9", 64, "aspect \"21:9\": expected one of 1:1, 4:5,"),
+        Refusal(calibrate + " --resolution 2M", 64, "resolution \"2M\": expected one of 0.06M, 0.25M, 0.60M, 1M"),
         // Damaged files.
         Refusal("generate --model {cut-model} --prompt a --out {out}/a.png", 1, "transformer.safetensors", "bytes"),
         Refusal(

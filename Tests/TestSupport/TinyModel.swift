@@ -34,13 +34,16 @@ public struct TinyModel: Sendable {
 
     /// Writes a model. Another `seed` gives another model of the same sizes, another `depth` one of other sizes.
     ///
-    /// `damage` may change a transformer tensor's values before they are written.
+    /// Its `config.json` has square maps of `sides` tokens, and rotary positions scaled to `ropeSide`, the last of them if
+    /// left out. `damage` may change a transformer tensor's values before they are written.
     public init(
-        seed: UInt64 = 1, depth: Int = 2, damage: (_ name: String, _ values: inout [Float]) -> Void = { _, _ in }
+        seed: UInt64 = 1, depth: Int = 2, sides: [Int] = TinyModel.sides, ropeSide: Int? = nil,
+        damage: (_ name: String, _ values: inout [Float]) -> Void = { _, _ in }
     ) throws {
         self.depth = depth
         folder.folder("text_encoder")
-        try AtomicFile.write(Self.configuration(depth: depth), to: folder.file("config.json"))
+        try AtomicFile.write(
+            Self.configuration(depth: depth, sides: sides, ropeSide: ropeSide), to: folder.file("config.json"))
         try AtomicFile.write(Self.textConfiguration, to: folder.file("text_encoder/config.json"))
         let pieces = try MappedFile(path: Golden.path("tok-a.spiece.model"))
         try withExtendedLifetime(pieces) {
@@ -165,8 +168,8 @@ public struct TinyModel: Sendable {
             + [.weight(block + "layer.1.DenseReluDense.wo.weight", [c, 2 * c])]
     }()
 
-    private static func configuration(depth: Int) -> String {
-        let last = sides[sides.count - 1]
+    private static func configuration(depth: Int, sides: [Int], ropeSide: Int?) -> String {
+        let last = ropeSide ?? sides[sides.count - 1]
         return """
             {"format":"vernier-model","version":1,"family":"infinity","name":"tiny",
              "transformer":{"depth":\(depth),"block_chunks":1,"width":\(width),"heads":\(heads),

@@ -38,6 +38,7 @@ struct Calibrate: ParsableCommand {
     var resume = false
     @Flag(help: "Say what would be done, write nothing.")
     var dryRun = false
+    @OptionGroup var schedule: ScheduleOptions
     @OptionGroup var sampling: SamplingOptions
     @OptionGroup var progress: ProgressOption
 
@@ -60,7 +61,7 @@ struct Calibrate: ParsableCommand {
     func run() throws {
         try requirePlace(forFile: out)
         let corpus = try Corpus(path: prompts)
-        let loaded = try TextToImageModel(path: model)
+        let loaded = try TextToImageModel(path: model, schedule: schedule.choice())
         let calibrator = try Calibrator(
             model: loaded,
             request: CalibrationRequest(

@@ -31,6 +31,7 @@ struct Evaluate: ParsableCommand {
     @Flag(help: "Print the report as JSON instead of the table.")
     var json = false
     @OptionGroup var scenes: SceneOption
+    @OptionGroup var schedule: ScheduleOptions
     @OptionGroup var sampling: SamplingOptions
     @OptionGroup var progress: ProgressOption
 
@@ -51,7 +52,7 @@ struct Evaluate: ParsableCommand {
         let candidates = try profile.map { path in
             EvaluationRequest.Candidate(name: Self.stem(path), profile: try Profile(contentsOf: path))
         }
-        let loaded = try TextToImageModel(path: model)
+        let loaded = try TextToImageModel(path: model, schedule: schedule.choice())
         for (path, candidate) in zip(profile, candidates) {
             try candidate.profile.requireFit(
                 model: loaded.identity, schedule: loaded.schedule, name: fileName(of: path))

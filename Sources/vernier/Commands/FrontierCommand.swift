@@ -56,6 +56,7 @@ struct FrontierCommand: ParsableCommand {
     @Flag(help: "Say what would be measured and what cannot be, draw nothing.")
     var dryRun = false
     @OptionGroup var scenes: SceneOption
+    @OptionGroup var schedule: ScheduleOptions
     @OptionGroup var sampling: SamplingOptions
     @OptionGroup var progress: ProgressOption
 
@@ -76,7 +77,7 @@ struct FrontierCommand: ParsableCommand {
         let source = try StatisticsFile.read(statistics)
         let chosen = try FrontierMethods.named(
             methods.map(Self.list) ?? [], layers: source.identity.layers, scales: source.schedule.scaleCount)
-        let loaded = try TextToImageModel(path: model)
+        let loaded = try TextToImageModel(path: model, schedule: schedule.choice())
         let compared = against ?? (chosen.contains { $0.name == "scalekv-paper" } ? "scalekv-paper" : nil)
         let frontier = try Frontier(
             model: loaded, statistics: source,

@@ -29,6 +29,7 @@ struct Generate: ParsableCommand {
     var out: String
     @Option(help: "Write bytes, kept tokens and times as JSON.")
     var report: String?
+    @OptionGroup var schedule: ScheduleOptions
     @OptionGroup var sampling: SamplingOptions
     @OptionGroup var progress: ProgressOption
 
@@ -48,7 +49,7 @@ struct Generate: ParsableCommand {
         try report.map(requirePlace(forFile:))
         let corpus = try prompts.map { try Corpus(path: $0).prompts } ?? [CorpusPrompt(index: 0, prompt: prompt ?? "")]
         let selected = Array(corpus.prefix(limit ?? corpus.count))
-        let loaded = try TextToImageModel(path: model)
+        let loaded = try TextToImageModel(path: model, schedule: schedule.choice())
         let generator = try ImageGenerator(
             model: loaded, profile: try profile.map { try Profile(contentsOf: $0) },
             profileName: profile.map(fileName) ?? "profile")

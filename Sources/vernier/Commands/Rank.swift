@@ -39,6 +39,7 @@ struct Rank: ParsableCommand {
     var seed: UInt64 = 0
     @Option(help: "Pictures drawn together; does not change the numbers.")
     var batch: Int = 8
+    @OptionGroup var schedule: ScheduleOptions
     @OptionGroup var sampling: SamplingOptions
     @OptionGroup var progress: ProgressOption
 
@@ -59,7 +60,7 @@ struct Rank: ParsableCommand {
         }
         let corpus = try Corpus(path: prompts)
         let source = try StatisticsFile.read(statistics)
-        let loaded = try TextToImageModel(path: model)
+        let loaded = try TextToImageModel(path: model, schedule: schedule.choice())
         let trial = try RankTrial(
             model: loaded, statistics: source,
             request: RankRequest(

@@ -16,13 +16,14 @@ struct Verify: ParsableCommand {
     var model: String?
     @Option(help: "Statistics that the profile must have been compiled from.")
     var statistics: String?
+    @OptionGroup var schedule: ScheduleOptions
 
     func run() throws {
         let name = fileName(of: profile)
         let loaded = try Profile(contentsOf: profile)
         print("\(name): format and invariants hold")
         if let model {
-            let loadedModel = try TextToImageModel(path: model)
+            let loadedModel = try TextToImageModel(path: model, schedule: schedule.choice())
             try loaded.requireFit(model: loadedModel.identity, schedule: loadedModel.schedule, name: name)
             print("\(name): fits the model \(loadedModel.identity.name)")
         }
