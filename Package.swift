@@ -125,38 +125,73 @@ let package = Package(
                 "Frontier", "Presentation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
 
-        // Tests: one target a module, and what they share.
+        // Tests: one target a module, and what they share. They too declare all that they import: SwiftPM does not build
+        // a test anew for a change in a module that it reaches only through others, and old code on new layouts crashes.
         .target(
             name: "TestSupport", dependencies: ["VernierCore", "Checkpoints"], path: "Tests/TestSupport",
             swiftSettings: strict),
         .testTarget(name: "PackageTests"),
         .testTarget(name: "VernierCoreTests", dependencies: ["VernierCore", "TestSupport"]),
-        .testTarget(name: "TensorKernelsTests", dependencies: ["TensorKernels", "TestSupport"]),
-        .testTarget(name: "ProfileFormatTests", dependencies: ["ProfileFormat", "TestSupport"]),
-        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
+        .testTarget(
+            name: "TensorKernelsTests", dependencies: ["CKernels", "TensorKernels", "Checkpoints", "TestSupport"]),
+        .testTarget(name: "ProfileFormatTests", dependencies: ["VernierCore", "ProfileFormat", "TestSupport"]),
+        .testTarget(
+            name: "CheckpointsTests", dependencies: ["VernierCore", "ProfileFormat", "Checkpoints", "TestSupport"]),
         .testTarget(
             name: "KVCacheRuntimeTests",
-            dependencies: ["KVCacheRuntime", "TensorKernels", "ProfileFormat", "TestSupport"]),
+            dependencies: [
+                "VernierCore", "TensorKernels", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "TestSupport",
+            ]),
         .testTarget(
-            name: "ModelFamiliesTests", dependencies: ["ModelFamilies", "Generation", "TestSupport"],
+            name: "ModelFamiliesTests",
+            dependencies: [
+                "VernierCore", "TensorKernels", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies",
+                "Generation", "TestSupport",
+            ],
             exclude: ["Fixtures"]),
-        .testTarget(name: "TextEncodingTests", dependencies: ["TextEncoding", "TestSupport"]),
-        .testTarget(name: "StatisticsFileTests", dependencies: ["StatisticsFile", "TestSupport"]),
+        .testTarget(
+            name: "TextEncodingTests",
+            dependencies: ["VernierCore", "TensorKernels", "Checkpoints", "TextEncoding", "TestSupport"]),
+        .testTarget(
+            name: "StatisticsFileTests",
+            dependencies: [
+                "CHDF5Shim", "VernierCore", "ProfileFormat", "CalibrationStatistics", "StatisticsFile", "TestSupport",
+            ]),
         .testTarget(
             name: "RefinementTests",
             dependencies: [
-                "Refinement", "Calibration", "StatisticsFile", "ProfileCompiler", "ProfileFormat", "Generation",
-                "VernierCore", "TestSupport",
+                "VernierCore", "ProfileFormat", "Generation", "StatisticsFile", "ProfileCompiler", "Calibration",
+                "Refinement", "TestSupport",
             ]),
-        .testTarget(name: "ProfileCompilerTests", dependencies: ["ProfileCompiler", "TestSupport"]),
+        .testTarget(
+            name: "ProfileCompilerTests",
+            dependencies: [
+                "VernierCore", "ProfileFormat", "Checkpoints", "CalibrationStatistics", "ProfileCompiler",
+                "TestSupport",
+            ]),
         .testTarget(
             name: "CalibrationTests",
-            dependencies: ["Calibration", "StatisticsFile", "ProfileCompiler", "Checkpoints", "TestSupport"]),
-        .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "TestSupport"], exclude: ["Fixtures"]),
+            dependencies: [
+                "VernierCore", "TensorKernels", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies",
+                "Generation", "CalibrationStatistics", "StatisticsFile", "ProfileCompiler", "Calibration",
+                "TestSupport",
+            ]),
+        .testTarget(
+            name: "EvaluationTests",
+            dependencies: [
+                "VernierCore", "ProfileFormat", "Checkpoints", "ModelFamilies", "Generation", "Evaluation",
+                "TestSupport",
+            ], exclude: ["Fixtures"]),
         .testTarget(
             name: "FrontierTests",
-            dependencies: ["Frontier", "Calibration", "Refinement", "StatisticsFile", "Evaluation", "TestSupport"]),
-        .testTarget(name: "CommandLineTests", dependencies: ["vernier", "TestSupport"]),
+            dependencies: [
+                "VernierCore", "ProfileFormat", "ModelFamilies", "Generation", "CalibrationStatistics",
+                "StatisticsFile", "ProfileCompiler", "Calibration", "Refinement", "Evaluation", "Frontier",
+                "TestSupport",
+            ]),
+        .testTarget(
+            name: "CommandLineTests",
+            dependencies: ["vernier", "VernierCore", "ProfileFormat", "StatisticsFile", "Evaluation", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
