@@ -1,9 +1,18 @@
 // Packed-weight matrix product. Panels of 32 output columns; a block of up to 12 rows (AVX-512) or 6 rows x 16
 // columns (AVX2) of accumulators stays in registers while k runs. No blocking over k: one panel of K x 32 floats
 // fits the second-level cache for every K in use. Each output is one chain of fused multiply-adds over ascending k.
+// Weights in bfloat16 are widened as they are loaded: the same arithmetic, so the same bits as from float32 panels.
 #include "CKernels.h"
 #include <math.h>
 #include <string.h>
+
+static inline float weight_at(int format, const void *panel, size_t index) {
+  if (format == VK_FLOAT32) return ((const float *)panel)[index];
+  uint32_t bits = (uint32_t)((const uint16_t *)panel)[index] << 16;
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
 
 void vk_pack(const float *w, long ldw, long n, long k, float *panels) {
   for (long p = 0; p * VK_PANEL < n; p++) {
@@ -15,6 +24,37 @@ void vk_pack(const float *w, long ldw, long n, long k, float *panels) {
     }
     for (long j = columns; j < VK_PANEL; j++)
       for (long i = 0; i < k; i++) panel[i * VK_PANEL + j] = 0;
+  }
+}
+
+void vk_pack_bfloat16(const float *w, long ldw, long n, long k, uint16_t *panels) {
+  for (long p = 0; p * VK_PANEL < n; p++) {
+    uint16_t *panel = panels + (size_t)p * VK_PANEL * k;
+    for (long j = 0; j < VK_PANEL; j++) {
+      const float *row = p * VK_PANEL + j < n ? w + (size_t)(p * VK_PANEL + j) * ldw : NULL;
+      for (long i = 0; i < k; i++) {
+        uint32_t bits = 0;
+        if (row) memcpy(&bits, row + i, sizeof bits);
+        panel[i * VK_PANEL + j] = (uint16_t)(bits >> 16);
+      }
+    }
+  }
+}
+
+int vk_fits_bfloat16(const float *x, long count) {
+  uint32_t low = 0;
+  for (long i = 0; i < count; i++) {
+    uint32_t bits;
+    memcpy(&bits, x + i, sizeof bits);
+    low |= bits;
+  }
+  return (low & 0xffff) == 0;
+}
+
+void vk_unpack(int format, const void *panels, long n, long k, float *w) {
+  for (long row = 0; row < n; row++) {
+    size_t start = (size_t)(row / VK_PANEL) * VK_PANEL * k + row % VK_PANEL;
+    for (long i = 0; i < k; i++) w[(size_t)row * k + i] = weight_at(format, panels, start + (size_t)i * VK_PANEL);
   }
 }
 
@@ -32,14 +72,20 @@ void vk_pack_transposed(const float *wt, long ldw, long n, long k, float *panels
 }
 
 // ---- Plain C: the reference and the fallback (on arm64 fmaf is one instruction and the inner loop vectorises).
-static void gemm_plain(const float *a, long lda, long m, long k, const float *panel, long columns, const float *bias,
-                       float *c, long ldc) {
+static void gemm_plain(int format, const float *a, long lda, long m, long k, const void *panel, long columns,
+                       const float *bias, float *c, long ldc) {
+  float weights[VK_PANEL];
   for (long r = 0; r < m; r++) {
     float sum[VK_PANEL];
     for (int j = 0; j < VK_PANEL; j++) sum[j] = 0;
     for (long i = 0; i < k; i++) {
       float x = a[r * lda + i];
-      for (int j = 0; j < VK_PANEL; j++) sum[j] = __builtin_fmaf(x, panel[i * VK_PANEL + j], sum[j]);
+      const float *row = (const float *)panel + i * VK_PANEL;
+      if (format != VK_FLOAT32) {
+        for (int j = 0; j < VK_PANEL; j++) weights[j] = weight_at(format, panel, (size_t)i * VK_PANEL + j);
+        row = weights;
+      }
+      for (int j = 0; j < VK_PANEL; j++) sum[j] = __builtin_fmaf(x, row[j], sum[j]);
     }
     for (long j = 0; j < columns; j++) c[r * ldc + j] = bias ? sum[j] + bias[j] : sum[j];
   }
@@ -48,76 +94,102 @@ static void gemm_plain(const float *a, long lda, long m, long k, const float *pa
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#define ALWAYS static inline __attribute__((always_inline))
+#define UNROLL _Pragma("clang loop unroll(full)")
+
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-static inline __attribute__((always_inline)) void rows_avx2(const int MR, const float *a, long lda, long k,
-                                                            const float *b, float *c, long ldc) {
+ALWAYS __m256 load_avx2(const int format, const void *panel, size_t index) {
+  if (format == VK_FLOAT32) return _mm256_loadu_ps((const float *)panel + index);
+  __m128i half = _mm_loadu_si128((const __m128i *)((const uint16_t *)panel + index));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+}
+ALWAYS void rows_avx2(const int format, const int MR, const float *a, long lda, long k, const void *b, int half, float *c,
+                      long ldc) {
   __m256 c0[6], c1[6];
-  _Pragma("clang loop unroll(full)") for (int r = 0; r < MR; r++) { c0[r] = _mm256_setzero_ps(); c1[r] = _mm256_setzero_ps(); }
+  UNROLL for (int r = 0; r < MR; r++) { c0[r] = _mm256_setzero_ps(); c1[r] = _mm256_setzero_ps(); }
   for (long i = 0; i < k; i++) {
-    __m256 b0 = _mm256_loadu_ps(b + i * VK_PANEL), b1 = _mm256_loadu_ps(b + i * VK_PANEL + 8);
-    _Pragma("clang loop unroll(full)") for (int r = 0; r < MR; r++) {
+    size_t index = (size_t)i * VK_PANEL + 16 * half;
+    __m256 b0 = load_avx2(format, b, index), b1 = load_avx2(format, b, index + 8);
+    UNROLL for (int r = 0; r < MR; r++) {
       __m256 x = _mm256_broadcast_ss(a + r * lda + i);
       c0[r] = _mm256_fmadd_ps(x, b0, c0[r]);
       c1[r] = _mm256_fmadd_ps(x, b1, c1[r]);
     }
   }
-  _Pragma("clang loop unroll(full)") for (int r = 0; r < MR; r++) {
-    _mm256_storeu_ps(c + r * ldc, c0[r]);
-    _mm256_storeu_ps(c + r * ldc + 8, c1[r]);
+  UNROLL for (int r = 0; r < MR; r++) {
+    _mm256_storeu_ps(c + r * ldc + 16 * half, c0[r]);
+    _mm256_storeu_ps(c + r * ldc + 16 * half + 8, c1[r]);
   }
 }
-static void block_avx2(int rows, const float *a, long lda, long k, const float *b, float *c, long ldc) {
-  for (int half = 0; half < 2; half++, b += 16, c += 16) {
+ALWAYS void block_avx2(const int format, int rows, const float *a, long lda, long k, const void *b, float *c, long ldc) {
+  for (int half = 0; half < 2; half++) {
     switch (rows) {
-      case 1: rows_avx2(1, a, lda, k, b, c, ldc); break;
-      case 2: rows_avx2(2, a, lda, k, b, c, ldc); break;
-      case 3: rows_avx2(3, a, lda, k, b, c, ldc); break;
-      case 4: rows_avx2(4, a, lda, k, b, c, ldc); break;
-      case 5: rows_avx2(5, a, lda, k, b, c, ldc); break;
-      default: rows_avx2(6, a, lda, k, b, c, ldc); break;
+      case 1: rows_avx2(format, 1, a, lda, k, b, half, c, ldc); break;
+      case 2: rows_avx2(format, 2, a, lda, k, b, half, c, ldc); break;
+      case 3: rows_avx2(format, 3, a, lda, k, b, half, c, ldc); break;
+      case 4: rows_avx2(format, 4, a, lda, k, b, half, c, ldc); break;
+      case 5: rows_avx2(format, 5, a, lda, k, b, half, c, ldc); break;
+      default: rows_avx2(format, 6, a, lda, k, b, half, c, ldc); break;
     }
   }
+}
+static void float32_avx2(int rows, const float *a, long lda, long k, const void *b, float *c, long ldc) {
+  block_avx2(VK_FLOAT32, rows, a, lda, k, b, c, ldc);
+}
+static void bfloat16_avx2(int rows, const float *a, long lda, long k, const void *b, float *c, long ldc) {
+  block_avx2(VK_BFLOAT16, rows, a, lda, k, b, c, ldc);
 }
 #pragma clang attribute pop
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,fma,avx2"))), apply_to = function)
-static inline __attribute__((always_inline)) void rows_avx512(const int MR, const float *a, long lda, long k,
-                                                              const float *b, float *c, long ldc) {
+ALWAYS __m512 load_avx512(const int format, const void *panel, size_t index) {
+  if (format == VK_FLOAT32) return _mm512_loadu_ps((const float *)panel + index);
+  __m256i half = _mm256_loadu_si256((const __m256i *)((const uint16_t *)panel + index));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+ALWAYS void rows_avx512(const int format, const int MR, const float *a, long lda, long k, const void *b, float *c, long ldc) {
   __m512 c0[12], c1[12];
-  _Pragma("clang loop unroll(full)") for (int r = 0; r < MR; r++) { c0[r] = _mm512_setzero_ps(); c1[r] = _mm512_setzero_ps(); }
+  UNROLL for (int r = 0; r < MR; r++) { c0[r] = _mm512_setzero_ps(); c1[r] = _mm512_setzero_ps(); }
   for (long i = 0; i < k; i++) {
-    __m512 b0 = _mm512_loadu_ps(b + i * VK_PANEL), b1 = _mm512_loadu_ps(b + i * VK_PANEL + 16);
-    _Pragma("clang loop unroll(full)") for (int r = 0; r < MR; r++) {
+    size_t index = (size_t)i * VK_PANEL;
+    __m512 b0 = load_avx512(format, b, index), b1 = load_avx512(format, b, index + 16);
+    UNROLL for (int r = 0; r < MR; r++) {
       __m512 x = _mm512_set1_ps(a[r * lda + i]);
       c0[r] = _mm512_fmadd_ps(x, b0, c0[r]);
       c1[r] = _mm512_fmadd_ps(x, b1, c1[r]);
     }
   }
-  _Pragma("clang loop unroll(full)") for (int r = 0; r < MR; r++) {
+  UNROLL for (int r = 0; r < MR; r++) {
     _mm512_storeu_ps(c + r * ldc, c0[r]);
     _mm512_storeu_ps(c + r * ldc + 16, c1[r]);
   }
 }
-static void block_avx512(int rows, const float *a, long lda, long k, const float *b, float *c, long ldc) {
+ALWAYS void block_avx512(const int format, int rows, const float *a, long lda, long k, const void *b, float *c, long ldc) {
   switch (rows) {
-    case 1: rows_avx512(1, a, lda, k, b, c, ldc); break;
-    case 2: rows_avx512(2, a, lda, k, b, c, ldc); break;
-    case 3: rows_avx512(3, a, lda, k, b, c, ldc); break;
-    case 4: rows_avx512(4, a, lda, k, b, c, ldc); break;
-    case 5: rows_avx512(5, a, lda, k, b, c, ldc); break;
-    case 6: rows_avx512(6, a, lda, k, b, c, ldc); break;
-    case 7: rows_avx512(7, a, lda, k, b, c, ldc); break;
-    case 8: rows_avx512(8, a, lda, k, b, c, ldc); break;
-    case 9: rows_avx512(9, a, lda, k, b, c, ldc); break;
-    case 10: rows_avx512(10, a, lda, k, b, c, ldc); break;
-    case 11: rows_avx512(11, a, lda, k, b, c, ldc); break;
-    default: rows_avx512(12, a, lda, k, b, c, ldc); break;
+    case 1: rows_avx512(format, 1, a, lda, k, b, c, ldc); break;
+    case 2: rows_avx512(format, 2, a, lda, k, b, c, ldc); break;
+    case 3: rows_avx512(format, 3, a, lda, k, b, c, ldc); break;
+    case 4: rows_avx512(format, 4, a, lda, k, b, c, ldc); break;
+    case 5: rows_avx512(format, 5, a, lda, k, b, c, ldc); break;
+    case 6: rows_avx512(format, 6, a, lda, k, b, c, ldc); break;
+    case 7: rows_avx512(format, 7, a, lda, k, b, c, ldc); break;
+    case 8: rows_avx512(format, 8, a, lda, k, b, c, ldc); break;
+    case 9: rows_avx512(format, 9, a, lda, k, b, c, ldc); break;
+    case 10: rows_avx512(format, 10, a, lda, k, b, c, ldc); break;
+    case 11: rows_avx512(format, 11, a, lda, k, b, c, ldc); break;
+    default: rows_avx512(format, 12, a, lda, k, b, c, ldc); break;
   }
+}
+static void float32_avx512(int rows, const float *a, long lda, long k, const void *b, float *c, long ldc) {
+  block_avx512(VK_FLOAT32, rows, a, lda, k, b, c, ldc);
+}
+static void bfloat16_avx512(int rows, const float *a, long lda, long k, const void *b, float *c, long ldc) {
+  block_avx512(VK_BFLOAT16, rows, a, lda, k, b, c, ldc);
 }
 #pragma clang attribute pop
 
-typedef void (*block_fn)(int, const float *, long, long, const float *, float *, long);
-static void gemm_blocks(block_fn block, long most, const float *a, long lda, long m, long k, const float *panel,
+typedef void (*block_fn)(int, const float *, long, long, const void *, float *, long);
+static void gemm_blocks(block_fn block, long most, const float *a, long lda, long m, long k, const void *panel,
                         long columns, const float *bias, float *c, long ldc) {
   long blocks = (m + most - 1) / most, per = (m + blocks - 1) / blocks;
   float spill[12 * VK_PANEL];
@@ -133,20 +205,35 @@ static void gemm_blocks(block_fn block, long most, const float *a, long lda, lon
 }
 #endif
 
-void vk_gemm(const float *a, long lda, long m, long k, const float *panels, long n, const float *bias, float *c, long ldc,
-             long first_panel, long last_panel) {
+static void gemm(int format, const float *a, long lda, long m, long k, const void *panels, long n, const float *bias,
+                 float *c, long ldc, long first_panel, long last_panel) {
   if (m <= 0) return;
   int isa = vk_isa();
+  size_t each = format == VK_FLOAT32 ? sizeof(float) : sizeof(uint16_t);
   for (long p = first_panel; p < last_panel; p++) {
-    const float *panel = panels + (size_t)p * VK_PANEL * k;
+    const void *panel = (const char *)panels + (size_t)p * VK_PANEL * k * each;
     long columns = n - p * VK_PANEL < VK_PANEL ? n - p * VK_PANEL : VK_PANEL;
     const float *panel_bias = bias ? bias + p * VK_PANEL : NULL;
     float *to = c + p * VK_PANEL;
 #if defined(__x86_64__)
-    if (isa == 2) { gemm_blocks(block_avx512, 12, a, lda, m, k, panel, columns, panel_bias, to, ldc); continue; }
-    if (isa == 1) { gemm_blocks(block_avx2, 6, a, lda, m, k, panel, columns, panel_bias, to, ldc); continue; }
+    if (isa > 0) {
+      block_fn block = isa == 2 ? (format == VK_FLOAT32 ? float32_avx512 : bfloat16_avx512)
+                                : (format == VK_FLOAT32 ? float32_avx2 : bfloat16_avx2);
+      gemm_blocks(block, isa == 2 ? 12 : 6, a, lda, m, k, panel, columns, panel_bias, to, ldc);
+      continue;
+    }
 #endif
     (void)isa;
-    gemm_plain(a, lda, m, k, panel, columns, panel_bias, to, ldc);
+    gemm_plain(format, a, lda, m, k, panel, columns, panel_bias, to, ldc);
   }
+}
+
+void vk_gemm(const float *a, long lda, long m, long k, const float *panels, long n, const float *bias, float *c, long ldc,
+             long first_panel, long last_panel) {
+  gemm(VK_FLOAT32, a, lda, m, k, panels, n, bias, c, ldc, first_panel, last_panel);
+}
+
+void vk_gemm_bfloat16(const float *a, long lda, long m, long k, const uint16_t *panels, long n, const float *bias, float *c,
+                      long ldc, long first_panel, long last_panel) {
+  gemm(VK_BFLOAT16, a, lda, m, k, panels, n, bias, c, ldc, first_panel, last_panel);
 }

@@ -68,31 +68,24 @@ void vk_rope(float *x, long rows, long d, const float *cosines, const float *sin
   }
 }
 
-void vk_group_norm(const float *x, long pixels, long c, long groups, float eps, const float *w, const float *b, int silu, float *y) {
-  double stack[4 * 64];
-  double *mean = stack;
-  if (groups > 64 && !(mean = malloc(sizeof(double) * 4 * (size_t)groups))) abort();
-  double *inverse = mean + groups, *sum = inverse + groups, *square = sum + groups;
+void vk_group_sums(const float *x, long pixels, long c, long groups, const double *mean, double *sums) {
   long per = c / groups;
-  for (long g = 0; g < groups; g++) sum[g] = square[g] = 0;
+  for (long g = 0; g < groups; g++) sums[g] = 0;
   for (long p = 0; p < pixels; p++)
-    for (long g = 0; g < groups; g++)
-      for (long i = 0; i < per; i++) sum[g] += x[p * c + g * per + i];
-  double count = (double)pixels * (double)per;
-  for (long g = 0; g < groups; g++) mean[g] = sum[g] / count;
-  for (long p = 0; p < pixels; p++)
-    for (long g = 0; g < groups; g++)
-      for (long i = 0; i < per; i++) {
-        double d = x[p * c + g * per + i] - mean[g];
-        square[g] += d * d;
+    for (long g = 0; g < groups; g++) {
+      const float *values = x + p * c + g * per;
+      if (mean) {
+        for (long i = 0; i < per; i++) {
+          double d = values[i] - mean[g];
+          sums[g] += d * d;
+        }
+      } else {
+        for (long i = 0; i < per; i++) sums[g] += values[i];
       }
-  for (long g = 0; g < groups; g++) inverse[g] = 1.0 / sqrt(square[g] / count + (double)eps);
-  float local[2 * 1024];
-  float *scale = local;
-  if (c > 1024 && !(scale = malloc(sizeof(float) * 2 * (size_t)c))) abort();
-  DISPATCH(group_norm, x, pixels, c, groups, eps, w, b, silu, mean, inverse, scale, scale + c, y);
-  if (scale != local) free(scale);
-  if (mean != stack) free(mean);
+    }
+}
+void vk_scale_shift(const float *x, long pixels, long c, const float *scale, const float *shift, int silu, float *y) {
+  DISPATCH(scale_shift, x, pixels, c, scale, shift, silu, y);
 }
 
 void vk_patches3x3(const float *x, long h, long w, long c, long first, long last, float *patches) {

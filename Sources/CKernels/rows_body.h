@@ -171,15 +171,8 @@ static void FN(l2_normalise)(float *x, long rows, long d, long ld, float factor)
   }
 }
 
-// Channels last. Two passes over the pixels per group statistic, in double, ascending pixel order.
-static void FN(group_norm)(const float *x, long pixels, long c, long groups, float eps, const float *w, const float *b,
-                           int silu, const double *mean, const double *inverse, float *scale, float *shift, float *y) {
-  long per = c / groups;
-  for (long i = 0; i < c; i++) {
-    scale[i] = (float)inverse[i / per] * w[i];
-    shift[i] = b[i] - (float)mean[i / per] * scale[i];
-  }
-  (void)eps;
+// Channels last.
+static void FN(scale_shift)(const float *x, long pixels, long c, const float *scale, const float *shift, int silu, float *y) {
   for (long p = 0; p < pixels; p++) {
     const float *in = x + p * c;
     float *out = y + p * c;

@@ -31,6 +31,7 @@ extension TensorView {
             default: Widening.f32(bytes, into: target)
             }
         }
+        release()
         guard isFinite else { throw nonFinite(in: target) }
     }
 

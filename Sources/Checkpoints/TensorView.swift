@@ -49,6 +49,14 @@ public struct TensorView: @unchecked Sendable {
         try withExtendedLifetime(owner) { try body(bytes) }
     }
 
+    /// Lets the system take back the memory of a large tensor of a mapped file; it can still be read.
+    ///
+    /// Called once a tensor has been turned into what the model computes with: a checkpoint is not held twice.
+    func release() { if bytes.count >= Self.largeByteCount { (owner as? MappedFile)?.release(bytes) } }
+
+    /// From so many bytes on, memory matters more than reading again.
+    private static let largeByteCount = 1 << 20
+
     /// The same tensor under another name.
     public func renamed(_ newName: String) -> TensorView {
         TensorView(

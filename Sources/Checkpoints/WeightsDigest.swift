@@ -16,6 +16,7 @@ public func weightsDigest(of source: some TensorSource) throws -> String {
         digest.update(field: tensor.elementType.name)
         digest.update(field: tensor.shape.map(String.init).joined(separator: ","))
         tensor.withBytes { digest.update($0) }
+        tensor.release()
     }
     return digest.finalise()
 }

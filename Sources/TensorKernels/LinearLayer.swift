@@ -9,7 +9,7 @@ import Darwin
 
 /// `y = x W^T + b` with weights packed once into panels of 32 outputs.
 ///
-/// float32 weights, float32 accumulation in ascending input order: bit-identical for any number of rows and threads and
+/// float32 arithmetic on weights in float32 or, where that holds them exactly, bfloat16; accumulation in ascending input order: bit-identical for any number of rows and threads and
 /// on every instruction set of the packed kernels. With `VERNIER_GEMM=blas` in the environment the system's BLAS
 /// (OpenBLAS, Accelerate) computes the product instead; its bits may differ with the row count.
 public final class LinearLayer: @unchecked Sendable {
@@ -17,7 +17,7 @@ public final class LinearLayer: @unchecked Sendable {
     public let inputs: Int
     /// Output width N.
     public let outputs: Int
-    private let panels: FloatBuffer
+    private let weights: PackedWeights
     private let bias: FloatBuffer?
     private let stored: FloatBuffer?
 
@@ -29,14 +29,15 @@ public final class LinearLayer: @unchecked Sendable {
         precondition(weight.count == outputs * inputs && (bias?.count ?? outputs) == outputs, "counts match the widths")
         self.inputs = inputs
         self.outputs = outputs
-        let panels = FloatBuffer(count: vk_packed_count(outputs, inputs))
-        weight.withUnsafeBufferPointer {
-            if let start = $0.baseAddress { vk_pack(start, inputs, outputs, inputs, panels.pointer) }
-        }
-        self.panels = panels
+        weights = PackedWeights(weight, outputs: outputs, inputs: inputs)
         self.bias = bias.map { FloatBuffer($0) }
         stored = Self.usesBLAS ? FloatBuffer(weight) : nil
     }
+
+    /// The weight `[outputs, inputs]`, unpacked.
+    public var weight: [Float] { weights.matrix }
+    /// The bytes of the packed weights.
+    public var byteCount: Int { weights.byteCount }
 
     /// Applies the layer to `rows` rows `x` `[rows, inputs]`, writing `y` `[rows, outputs]`.
     ///
@@ -51,14 +52,14 @@ public final class LinearLayer: @unchecked Sendable {
             vk_gemm_blas(x, stride, rows, inputs, stored.pointer, outputs, bias?.pointer, y, outputs)
             return
         }
-        let panelCount = (outputs + 31) / 32
+        let panelCount = weights.panelCount
         // Small products are not worth waking a thread for; large ones are cut by panels, then by rows.
         let work = rows * inputs * outputs
         let wanted = work < 200_000 ? 1 : Parallel.threadCount * 2
         let panelParts = min(panelCount, wanted)
         let rowParts = max(1, min(wanted / panelParts, rows / 96))
         if panelParts * rowParts == 1 {
-            vk_gemm(x, stride, rows, inputs, panels.pointer, outputs, bias?.pointer, y, outputs, 0, panelCount)
+            weights.multiply(x, stride: stride, rows: rows, bias: bias?.pointer, into: y, panels: 0..<panelCount)
             return
         }
         let rowsEach = (rows + rowParts - 1) / rowParts
@@ -66,10 +67,10 @@ public final class LinearLayer: @unchecked Sendable {
             let panelPart = part % panelParts, firstRow = (part / panelParts) * rowsEach
             let count = min(rowsEach, rows - firstRow)
             guard count > 0 else { return }
-            vk_gemm(
-                x + firstRow * stride, stride, count, inputs, panels.pointer, outputs, bias?.pointer,
-                y + firstRow * outputs, outputs, panelPart * panelCount / panelParts,
-                (panelPart + 1) * panelCount / panelParts)
+            let first = panelPart * panelCount / panelParts, last = (panelPart + 1) * panelCount / panelParts
+            weights.multiply(
+                x + firstRow * stride, stride: stride, rows: count, bias: bias?.pointer,
+                into: y + firstRow * outputs, panels: first..<last)
         }
     }
 

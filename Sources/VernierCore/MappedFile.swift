@@ -46,6 +46,18 @@ public final class MappedFile: @unchecked Sendable {
         bytes = UnsafeRawBufferPointer(start: start, count: size)
     }
 
+    /// Tells the system that `part` of ``bytes`` will not be read again soon, so that it stops counting as this
+    /// process's memory. It can still be read; the system then fetches it from the file again.
+    public func release(_ part: UnsafeRawBufferPointer) {
+        guard let start = part.baseAddress, let first = bytes.baseAddress else { return }
+        precondition(start >= first && start + part.count <= first + bytes.count, "the part lies in the file")
+        // Whole pages only: what shares a page with the part may still be in use.
+        let page = Int(sysconf(Int32(_SC_PAGESIZE))), from = (start - first + page - 1) / page * page
+        let end = (start - first + part.count) / page * page
+        guard page > 0, end > from else { return }
+        madvise(UnsafeMutableRawPointer(mutating: first + from), end - from, MADV_DONTNEED)
+    }
+
     deinit {
         if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
     }

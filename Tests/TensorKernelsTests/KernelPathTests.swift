@@ -1,7 +1,8 @@
 import CKernels
-import TensorKernels
 import TestSupport
 import Testing
+
+@testable import TensorKernels
 
 /// Every instruction set must give the same bits, and the bits of a plain reference within rounding.
 @Suite(.serialized) struct KernelPathTests {
@@ -38,6 +39,36 @@ import Testing
                 }
             }
         }
+    }
+
+    @Test func weightsThatBfloat16HoldsGiveTheBitsOfFloat32InHalfTheBytes() throws {
+        var random = SplitMix64(seed: 12)
+        try withEvery("rows", in: [1, 5, 12, 40]) { rows in
+            try withEvery("outputs", in: [1, 32, 45, 96]) { outputs in
+                let inputs = 37, x = random.floats(rows * inputs), b = random.floats(outputs)
+                let w = random.floats(outputs * inputs).map { Float(bitPattern: $0.bitPattern & 0xffff_0000) }
+                let narrow = PackedWeights(w, outputs: outputs, inputs: inputs)
+                let wide = PackedWeights(w, outputs: outputs, inputs: inputs, format: .float32)
+                #expect(narrow.format == .bfloat16 && narrow.byteCount * 2 == wide.byteCount)
+                #expect(narrow.matrix == w && wide.matrix == w)
+                let results = [narrow, wide].flatMap { weights in
+                    onEveryPath {
+                        let y = FloatBuffer.zeros(count: rows * outputs)
+                        weights.multiply(
+                            x, stride: inputs, rows: rows, bias: b, into: y.pointer, panels: 0..<weights.panelCount)
+                        return y.array
+                    }
+                }
+                for result in results {
+                    expectSame(result.map(\.bitPattern), results[0].map(\.bitPattern), what: "bits in either format")
+                }
+            }
+        }
+        var w = [Float](repeating: 1.5, count: 64)
+        w[63] += 0x1p-20
+        #expect(PackedWeights(w, outputs: 8, inputs: 8).format == .float32, "one number that does not fit")
+        w[63] = -.infinity
+        #expect(PackedWeights(w, outputs: 8, inputs: 8).matrix == w)
     }
 
     @Test func rowsDoNotDependOnTheirNeighbours() throws {

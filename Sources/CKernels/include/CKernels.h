@@ -22,16 +22,27 @@ void vk_thread_count_set(int count);
 int vk_thread_index(void);         // 0 for the caller, 1... for pool threads, inside a task
 void vk_parallel(long parts, vk_task task __attribute__((swift_attr("@Sendable"))), void *context);
 
+// How numbers are stored: weights in the first two, rows of the cache (see below) in all.
+enum { VK_FLOAT32 = 0, VK_BFLOAT16 = 1, VK_INT8 = 2, VK_INT4 = 3 };
+
 // ---- Matrix product --------------------------------------------------------------------------------------------
 enum { VK_PANEL = 32 };
 static inline size_t vk_packed_count(long n, long k) { return (size_t)((n + VK_PANEL - 1) / VK_PANEL) * VK_PANEL * (size_t)k; }
 // W [N, K] (row stride ldw) -> panels P[N/32][K][32], zero padded.
 void vk_pack(const float *w, long ldw, long n, long k, float *panels);
+// The same panels in bfloat16: the upper halves of the numbers. Exact if vk_fits_bfloat16.
+void vk_pack_bfloat16(const float *w, long ldw, long n, long k, uint16_t *panels);
+int vk_fits_bfloat16(const float *x, long count);
+// Panels in VK_FLOAT32 or VK_BFLOAT16 -> W [N, K].
+void vk_unpack(int format, const void *panels, long n, long k, float *w);
 // W^T [K, N] (row stride ldw) -> the same panels.
 void vk_pack_transposed(const float *wt, long ldw, long n, long k, float *panels);
 // C [M, N] = A [M, K] * W^T + bias for panels first ..< last (bias NULL: none). Row strides lda, ldc.
 void vk_gemm(const float *a, long lda, long m, long k, const float *panels, long n, const float *bias, float *c,
              long ldc, long first_panel, long last_panel);
+// The same from panels in bfloat16: bit for bit what float32 panels of the same numbers give.
+void vk_gemm_bfloat16(const float *a, long lda, long m, long k, const uint16_t *panels, long n, const float *bias,
+                      float *c, long ldc, long first_panel, long last_panel);
 // The same product through the system's BLAS (OpenBLAS, Accelerate), W as stored [N, K]; bits may differ.
 void vk_gemm_blas(const float *a, long lda, long m, long k, const float *w, long n, const float *bias, float *c, long ldc);
 
@@ -51,8 +62,11 @@ void vk_multiply(float *x, const float *y, long count);
 void vk_l2_normalise(float *x, long rows, long d, long ld, float factor);
 // Rotates adjacent pairs: out[2i] = cos a - sin b ..., tables [rows, D/2].
 void vk_rope(float *x, long rows, long d, const float *cosines, const float *sines);
-// Group norm over pixels, channels last: x [P, C], groups of C/groups channels; then SiLU if silu != 0.
-void vk_group_norm(const float *x, long pixels, long c, long groups, float eps, const float *w, const float *b, int silu, float *y);
+// Sums over pixels and the C/groups channels of each group, pixels ascending, channels last: of x if mean is NULL, else of
+// the squared distances from mean [groups].
+void vk_group_sums(const float *x, long pixels, long c, long groups, const double *mean, double *sums);
+// y = x * scale + shift per channel (a group norm, once its statistics are known), then SiLU if silu != 0.
+void vk_scale_shift(const float *x, long pixels, long c, const float *scale, const float *shift, int silu, float *y);
 // Rows first ..< last of the 3x3 (zero padding 1) patch matrix of x [h, w, C] -> [rows, 9C], order (ky, kx, c).
 void vk_patches3x3(const float *x, long h, long w, long c, long first, long last, float *patches);
 int vk_all_finite(const float *x, long count);
@@ -65,7 +79,6 @@ void vk_add_signed(const float *x, long ldx, long rows, long count, const float 
 // ---- Stored rows -----------------------------------------------------------------------------------------------
 // How a row of D values is stored: float32; bfloat16; int8: a float32 scale and D codes; int4: for each 32 channels a
 // bfloat16 scale and 16 bytes of codes (storage.c). Rows follow each other without padding and need no alignment.
-enum { VK_FLOAT32 = 0, VK_BFLOAT16 = 1, VK_INT8 = 2, VK_INT4 = 3 };
 size_t vk_row_bytes(int format, long d);
 void vk_rows_encode(int format, const float *rows, long count, long d, void *bytes);
 void vk_rows_decode(int format, const void *bytes, long count, long d, float *rows);
