@@ -113,7 +113,7 @@ public final class Calibrator {
                 current = made
             } else {
                 current = StatisticsObserver(
-                    layout: statistics.layout, transformer: model.transformer, images: batch.count)
+                    layout: statistics.layout, stack: model.network.stack, images: batch.count)
                 observer = current
             }
             try count(batch, generator: generator, observer: current) { layer in
@@ -142,7 +142,7 @@ public final class Calibrator {
         var hooks = GenerationHooks()
         hooks.attention = observer
         let requests = try batch.map {
-            ImageRequest(text: try model.encode($0.prompt), seed: request.seed &+ UInt64($0.index))
+            ImageRequest(condition: try model.encode($0.prompt), seed: request.seed &+ UInt64($0.index))
         }
         var logits: [[[Float]]] = []  // [scale][probed prompt]
         if probed > 0 {
@@ -151,9 +151,9 @@ public final class Calibrator {
                 logits.append((0..<probed).map { Array(values[($0 * each)..<(($0 + 1) * each)]) })
             }
         }
-        let bits = try generator.generateBits(requests, settings: settings, hooks: hooks)
+        let choices = try generator.generateChoices(requests, settings: settings, hooks: hooks)
         let responses = try respond(
-            generator, to: Array(requests[..<probed]), bits: bits.map { Array($0[..<probed]) }, logits: logits,
+            generator, to: Array(requests[..<probed]), choices: choices.map { Array($0[..<probed]) }, logits: logits,
             eachLayer: eachLayer)
         for (place, (prompt, measured)) in zip(batch, observer.prompts).enumerated() {
             try statistics.count(
@@ -166,19 +166,19 @@ public final class Calibrator {
 
     /// Disturbs the layers for the probed prompts of a batch; empty if there are none.
     private func respond(
-        _ generator: ImageGenerator, to requests: [ImageRequest], bits: [[[UInt8]]], logits: [[[Float]]],
+        _ generator: ImageGenerator, to requests: [ImageRequest], choices: [[[Int32]]], logits: [[[Float]]],
         eachLayer: (_ layer: Int) -> Void
     ) throws -> [LayerResponses] {
         guard !requests.isEmpty else { return [] }
         let probe = LayerProbe(generator: generator, settings: settings, layout: statistics.layout)
-        return try probe.responses(to: requests, bits: bits, logits: logits, eachLayer: eachLayer)
+        return try probe.responses(to: requests, choices: choices, logits: logits, eachLayer: eachLayer)
     }
 
     /// Hands the sketches' sums to an accumulator for a batch; nil without signs.
     private func lendSketches(prompts: [Int]) -> SketchAccumulator? {
         guard statistics.layout.signCount > 0 else { return nil }
         let accumulator = SketchAccumulator(
-            sums: statistics.lendSketches(), seed: request.seed, transformer: model.transformer)
+            sums: statistics.lendSketches(), seed: request.seed, stack: model.network.stack)
         accumulator.begin(prompts: prompts)
         return accumulator
     }

@@ -4,7 +4,7 @@ import ModelFamilies
 import VernierCore
 
 /// Runs finished pictures again, once for each layer, with that layer's attention outputs disturbed and the pictures'
-/// own bits forced, and measures how far the guided bit distributions move.
+/// own choices forced, and measures how far the guided distributions move.
 struct LayerProbe {
     /// The disturbance over the root mean square of a head's output: small enough that the divergence grows as its
     /// square, large enough to stand far above the rounding of logits.
@@ -18,13 +18,13 @@ struct LayerProbe {
     ///
     /// - Parameters:
     ///   - requests: What was drawn; a picture's seed also keys its disturbance.
-    ///   - bits: Their bits, `[scale][picture]`.
+    ///   - choices: What was chosen for them, `[scale][picture]`.
     ///   - logits: Their guided logits over temperature, `[scale][picture]`.
     ///   - eachLayer: Called before each layer's run.
     ///
     /// Throws ``VernierError/Code/nonFinite`` if a disturbed run or its divergence is not finite.
     func responses(
-        to requests: [ImageRequest], bits: [[[UInt8]]], logits: [[[Float]]], eachLayer: (_ layer: Int) -> Void
+        to requests: [ImageRequest], choices: [[[Int32]]], logits: [[[Float]]], eachLayer: (_ layer: Int) -> Void
     ) throws -> [LayerResponses] {
         var responses = requests.map { _ in LayerResponses(layout: layout) }
         for layer in 0..<layout.layers {
@@ -32,7 +32,7 @@ struct LayerProbe {
             func index(_ scale: Int) -> Int { layer * layout.scaleCount + scale }
             var failure: (any Error)?
             var hooks = GenerationHooks()
-            hooks.forcedBits = bits
+            hooks.forcedChoices = choices
             hooks.disturbance = AttentionDisturbance(
                 layer: layer, relativeSize: relativeSize, seeds: requests.map(\.seed)
             ) { scale, image, squaredError in responses[image].squaredError[index(scale)] = squaredError }
@@ -51,7 +51,7 @@ struct LayerProbe {
                     responses[image].divergence[index(scale)] = divergence.sumNats
                 }
             }
-            _ = try generator.generateBits(requests, settings: settings, hooks: hooks)
+            _ = try generator.generateChoices(requests, settings: settings, hooks: hooks)
             if let failure { throw failure }
         }
         return responses

@@ -11,7 +11,7 @@ import TensorKernels
 final class SketchAccumulator {
     /// The sums.
     private(set) var sums: AttentionSketches
-    private let transformer: InfinityTransformer
+    private let stack: TransformerStack
     private let layout: StatisticsLayout
     private let signs: SketchSigns
     private var prompts: [Int] = []  // corpus index of each image
@@ -22,9 +22,9 @@ final class SketchAccumulator {
     private var projected = FloatBuffer(count: 0)
 
     /// Takes over sums whose layout has signs.
-    init(sums: AttentionSketches, seed: UInt64, transformer: InfinityTransformer) {
+    init(sums: AttentionSketches, seed: UInt64, stack: TransformerStack) {
         self.sums = sums
-        self.transformer = transformer
+        self.stack = stack
         layout = sums.layout
         signs = SketchSigns(seed: seed, count: sums.layout.signCount)
     }
@@ -34,7 +34,7 @@ final class SketchAccumulator {
 
     /// Expects the prompts of a batch, by their places in the corpus, ascending.
     func begin(prompts: [Int]) {
-        let width = transformer.shape.width, tokens = layout.schedule.grids.map(\.tokenCount).max() ?? 0
+        let width = stack.width, tokens = layout.schedule.grids.map(\.tokenCount).max() ?? 0
         self.prompts = prompts
         queryScale = -1
         while querySigns.count < prompts.count {
@@ -69,8 +69,8 @@ final class SketchAccumulator {
 
     /// Works out the rows `sum_c e_cr gate_c W_o^h[c, :]` of every head of a layer.
     func observeGate(_ gate: UnsafeBufferPointer<Float>, sequence: Int, layer: Int) {
-        let width = transformer.shape.width, d = transformer.shape.headWidth, count = signCount
-        var gated = transformer.attentionProjectionWeight(layer: layer)
+        let width = stack.width, d = stack.headWidth, count = signCount
+        var gated = stack.attentionProjectionWeight(layer: layer)
         for row in 0..<width {
             for column in 0..<width { gated[row * width + column] *= gate[row] }
         }

@@ -22,17 +22,17 @@ final class StatisticsObserver: AttentionObserver {
     private(set) var storageErrors: [StorageErrors] = []
     private let storage: StorageProbe
 
-    init(layout: StatisticsLayout, transformer: InfinityTransformer, images: Int) {
+    init(layout: StatisticsLayout, stack: TransformerStack, images: Int) {
         self.layout = layout
         self.images = images
         topCounts = layout.topCounts.map(Int32.init)
-        headWidth = transformer.shape.headWidth
-        storage = StorageProbe(transformer: transformer)
+        headWidth = stack.headWidth
+        storage = StorageProbe(stack: stack)
         prompts = Array(repeating: PromptStatistics(layout: layout), count: images)
         valueNorms = Array(repeating: [], count: images * layout.branches * layout.layers * layout.heads)
         grams = (0..<layout.layers).flatMap { layer in
-            let weight = transformer.attentionProjectionWeight(layer: layer), d = transformer.shape.headWidth
-            return (0..<layout.heads).map { Self.gram(weight, width: transformer.shape.width, head: $0, headWidth: d) }
+            let weight = stack.attentionProjectionWeight(layer: layer), d = stack.headWidth
+            return (0..<layout.heads).map { Self.gram(weight, width: stack.width, head: $0, headWidth: d) }
         }
     }
 

@@ -14,7 +14,7 @@ final class StorageProbe {
     /// Queries that one thread takes at a time; a multiple of the kernel's tile of 12.
     private static let queriesPerPart = 192
 
-    private let transformer: InfinityTransformer
+    private let stack: TransformerStack
     private let layers: Int
     private let heads: Int
     private let width: Int  // D
@@ -23,11 +23,11 @@ final class StorageProbe {
     private var stored: [(keys: FloatBuffer, values: FloatBuffer)]  // [format], bytes
     private var outputs = FloatBuffer(count: 0)  // [1 + format][query][D]
 
-    init(transformer: InfinityTransformer) {
-        self.transformer = transformer
-        layers = transformer.shape.depth
-        heads = transformer.shape.heads
-        width = transformer.shape.headWidth
+    init(stack: TransformerStack) {
+        self.stack = stack
+        layers = stack.depth
+        heads = stack.heads
+        width = stack.headWidth
         stored = Self.formats.map { _ in (FloatBuffer(count: 0), FloatBuffer(count: 0)) }
     }
 
@@ -36,7 +36,7 @@ final class StorageProbe {
 
     /// Works out M for every head of a layer.
     func observeGate(_ gate: UnsafeBufferPointer<Float>, sequence: Int, layer: Int) {
-        let weight = transformer.attentionProjectionWeight(layer: layer), d = width, row = heads * d
+        let weight = stack.attentionProjectionWeight(layer: layer), d = width, row = heads * d
         for head in 0..<heads {
             var metric = [Double](repeating: 0, count: d * d)
             metric.withUnsafeMutableBufferPointer { metric in

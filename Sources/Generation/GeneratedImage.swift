@@ -2,6 +2,6 @@
 public struct GeneratedImage: Sendable {
     /// The picture.
     public let picture: Picture
-    /// Bits `[scale][n_k, D]`.
-    public let bits: [[UInt8]]
+    /// Choices `[scale][n_k, perToken]`: bits, or entries of the codebook.
+    public let choices: [[Int32]]
 }

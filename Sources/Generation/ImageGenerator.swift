@@ -20,8 +20,8 @@ public final class ImageGenerator {
     public private(set) var report: GenerationReport?
     private let retention: Retention
     private let tape: AttentionTape?  // for the oracle
-    private var generators: [Int: InfinityGenerator] = [:]
-    private var fullGenerators: [Int: InfinityGenerator] = [:]  // for the oracle
+    private var generators: [Int: NextScaleGenerator] = [:]
+    private var fullGenerators: [Int: NextScaleGenerator] = [:]  // for the oracle
 
     /// Pairs a model with a profile.
     ///
@@ -69,47 +69,48 @@ public final class ImageGenerator {
         let (output, generator) = try run(batch, settings: settings, hooks: hooks)
         var times = output.times
         let clock = ContinuousClock(), start = clock.now
-        let grid = model.transformer.shape.codeGrid, size = model.pictureSize
+        let size = model.network.pictureSize
         let images = try output.codes.enumerated().map { index, code in
-            let planar = model.decoder.decode(code, height: grid.height, width: grid.width)
+            let planar = model.network.decode(code)
             let picture = try planar.withUnsafeBufferPointer {
                 try Picture(planar: $0, width: size.width, height: size.height)
             }
-            return GeneratedImage(picture: picture, bits: output.bits.map { $0[index] })
+            return GeneratedImage(picture: picture, choices: output.choices.map { $0[index] })
         }
         times.decodeSeconds = (clock.now - start) / .seconds(1)
         record(generator, times: times)
         return images
     }
 
-    /// Draws the bits of one batch under `hooks` without decoding them (calibration, teacher forcing).
-    public func generateBits(
+    /// Draws the choices of one batch under `hooks` without decoding them (calibration, teacher forcing).
+    public func generateChoices(
         _ batch: [ImageRequest], settings: SamplingSettings, hooks: GenerationHooks
-    ) throws -> [[[UInt8]]] {
+    ) throws -> [[[Int32]]] {
         let (output, generator) = try run(batch, settings: settings, hooks: hooks)
         record(generator, times: output.times)
-        return output.bits
+        return output.choices
     }
 
     private func run(
         _ batch: [ImageRequest], settings: SamplingSettings, hooks: GenerationHooks
-    ) throws -> (InfinityGenerator.Output, InfinityGenerator) {
+    ) throws -> (NextScaleGenerator.Output, NextScaleGenerator) {
         let generator = try generator(batchSize: batch.count)
-        let text = batch.map(\.text) + batch.map { model.transformer.unconditionalRows(count: $0.text.count) }
+        let conditions = try batch.map(\.condition) + batch.map { try model.network.unconditional(for: $0.condition) }
         if let tape {
             tape.erase()
             var watching = GenerationHooks()
-            watching.forcedBits = hooks.forcedBits
+            watching.forcedChoices = hooks.forcedChoices
             watching.attention = tape
             _ = try fullGenerator(batchSize: batch.count).generate(
-                text: text, seeds: batch.map(\.seed), settings: settings, hooks: watching)
+                conditions: conditions, seeds: batch.map(\.seed), settings: settings, hooks: watching)
         }
         return (
-            try generator.generate(text: text, seeds: batch.map(\.seed), settings: settings, hooks: hooks), generator
+            try generator.generate(
+                conditions: conditions, seeds: batch.map(\.seed), settings: settings, hooks: hooks), generator
         )
     }
 
-    private func record(_ generator: InfinityGenerator, times: StageTimes) {
+    private func record(_ generator: NextScaleGenerator, times: StageTimes) {
         let geometry = generator.cache.geometry
         report = GenerationReport(
             images: geometry.images, ledger: generator.cache.ledger, transientBytes: generator.transientBytes,
@@ -117,35 +118,29 @@ public final class ImageGenerator {
             keptShape: [geometry.branches, geometry.schedule.scaleCount, geometry.layers, geometry.heads])
     }
 
-    private func generator(batchSize: Int) throws -> InfinityGenerator {
+    private func generator(batchSize: Int) throws -> NextScaleGenerator {
         if let existing = generators[batchSize] { return existing }
         let cache = try KVCache(
             geometry: geometry(batchSize: batchSize), capacities: profile?.capacities ?? fullCapacities,
             retention: retention, storage: profile?.storage ?? .float32)
-        let made = InfinityGenerator(transformer: model.transformer, cache: cache)
+        let made = NextScaleGenerator(model: model.network, cache: cache)
         generators[batchSize] = made
         return made
     }
 
     /// The generator that shows the oracle what attention is paid.
-    private func fullGenerator(batchSize: Int) throws -> InfinityGenerator {
+    private func fullGenerator(batchSize: Int) throws -> NextScaleGenerator {
         if let existing = fullGenerators[batchSize] { return existing }
         let cache = try KVCache(
             geometry: geometry(batchSize: batchSize), capacities: fullCapacities, selector: SlidingWindowRule())
-        let made = InfinityGenerator(transformer: model.transformer, cache: cache)
+        let made = NextScaleGenerator(model: model.network, cache: cache)
         fullGenerators[batchSize] = made
         return made
     }
 
     private func geometry(batchSize: Int) -> CacheGeometry {
-        let shape = model.transformer.shape
-        return CacheGeometry(
-            schedule: shape.schedule, layers: shape.depth, heads: shape.heads, headWidth: shape.headWidth,
-            branches: model.identity.branches, images: batchSize)
+        model.network.stack.geometry(branches: model.identity.branches, images: batchSize)
     }
 
-    private var fullCapacities: CellCapacities {
-        let shape = model.transformer.shape
-        return .full(schedule: shape.schedule, layers: shape.depth, heads: shape.heads)
-    }
+    private var fullCapacities: CellCapacities { model.network.stack.fullCapacities }
 }

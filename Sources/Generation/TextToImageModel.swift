@@ -11,20 +11,12 @@ public final class TextToImageModel: Sendable {
     public let directory: ModelDirectory
     /// What a profile must have in common with this model.
     public let identity: ModelIdentity
-    /// The transformer.
-    public let transformer: InfinityTransformer
-    /// The image decoder.
-    public let decoder: BSQDecoder
+    /// The transformer and what makes pictures of its choices.
+    public let network: any NextScaleModel
     private let prompts: PromptEncoder
 
     /// The scale schedule.
-    public var schedule: ScaleSchedule { transformer.shape.schedule }
-
-    /// Pixels of a picture (height, width).
-    public var pictureSize: (height: Int, width: Int) {
-        let grid = transformer.shape.codeGrid
-        return (grid.height * decoder.pixelsPerCode, grid.width * decoder.pixelsPerCode)
-    }
+    public var schedule: ScaleSchedule { network.stack.schedule }
 
     /// The settings that `config.json` recommends.
     public var defaultSettings: SamplingSettings {
@@ -48,10 +40,11 @@ public final class TextToImageModel: Sendable {
             tokenizerBaseChannels: configuration.tokenizer.baseChannels,
             tokenizerMultipliers: configuration.tokenizer.channelMultipliers)
         prompts = try PromptEncoder(directory)
-        transformer = try InfinityTransformer(shape: shape, tensors: directory.openTransformer())
-        decoder = try BSQDecoder(
-            bits: shape.tokenizerBits, baseChannels: shape.tokenizerBaseChannels,
-            multipliers: shape.tokenizerMultipliers, tensors: directory.openImageTokenizer())
+        network = InfinityModel(
+            transformer: try InfinityTransformer(shape: shape, tensors: directory.openTransformer()),
+            decoder: try ImageDecoder(
+                kind: .binary, channels: shape.tokenizerBits, baseChannels: shape.tokenizerBaseChannels,
+                multipliers: shape.tokenizerMultipliers, tensors: directory.openImageTokenizer()))
         identity = try directory.identity()
         self.directory = directory
     }
@@ -59,14 +52,12 @@ public final class TextToImageModel: Sendable {
     /// Encodes a prompt as the transformer reads it.
     ///
     /// Throws ``VernierError/Code/invalidArgument`` for a prompt that is too long for guidance without a negative prompt.
-    public func encode(_ prompt: String) throws -> TextRows {
+    public func encode(_ prompt: String) throws -> ImageCondition {
         let features = try prompts.encode(prompt)
-        guard features.rows <= transformer.maximumTextTokens else {
-            throw VernierError(
-                .invalidArgument, at: "prompt", expected: "at most \(transformer.maximumTextTokens) tokens",
-                found: "\(features.rows)", remedy: "Shorten the prompt.")
-        }
-        return TextRows(count: features.rows, width: features.width, values: features.values)
+        let condition = ImageCondition.text(
+            TextRows(count: features.rows, width: features.width, values: features.values))
+        _ = try network.unconditional(for: condition)
+        return condition
     }
 
     /// The token ids of a prompt, for tests and diagnostics.

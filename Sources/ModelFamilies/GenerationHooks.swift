@@ -7,10 +7,11 @@ public struct GenerationHooks {
     /// The hidden state `[sequences, n_k, C]` before the first block and after the last.
     public var hiddenIn: ((_ scale: Int, _ values: [Float]) -> Void)?
     public var hiddenOut: ((_ scale: Int, _ values: [Float]) -> Void)?
-    /// Guided logits divided by temperature, `[B, n_k, 2 D]`; channels 2c and 2c + 1 are "bit c is 0", "bit c is 1".
+    /// Guided logits divided by temperature, `[B, n_k, choices * values]` (``ChoiceFormat``): for bits, channels 2c and
+    /// 2c + 1 are "bit c is 0", "bit c is 1".
     public var logits: ((_ scale: Int, _ values: UnsafeBufferPointer<Float>) -> Void)?
-    /// Bits `[scale][image][n_k, D]` to use instead of drawn ones (teacher forcing).
-    public var forcedBits: [[[UInt8]]]?
+    /// Choices `[scale][image][n_k, perToken]` to use instead of drawn ones (teacher forcing).
+    public var forcedChoices: [[[Int32]]]?
     /// Disturbs one layer's attention outputs.
     public var disturbance: AttentionDisturbance?
     /// Called after each scale.

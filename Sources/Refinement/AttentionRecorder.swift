@@ -9,18 +9,18 @@ final class AttentionRecorder: AttentionObserver {
     /// `[sequence][layer - first][head]`.
     private(set) var heads: [RecordedHead] = []
     let layers: Range<Int>
-    private let transformer: InfinityTransformer
+    private let stack: TransformerStack
     private let headCount: Int
     private let width: Int
     private let tokens: Int
     private let schedule: ScaleSchedule
 
-    init(transformer: InfinityTransformer, layers: Range<Int>) {
-        self.transformer = transformer
+    init(stack: TransformerStack, layers: Range<Int>) {
+        self.stack = stack
         self.layers = layers
-        headCount = transformer.shape.heads
-        width = transformer.shape.headWidth
-        schedule = transformer.shape.schedule
+        headCount = stack.heads
+        width = stack.headWidth
+        schedule = stack.schedule
         tokens = schedule.grids.reduce(0) { $0 + $1.tokenCount }
     }
 
@@ -39,7 +39,7 @@ final class AttentionRecorder: AttentionObserver {
 
     func observeGate(_ gate: UnsafeBufferPointer<Float>, sequence: Int, layer: Int) {
         guard layers.contains(layer) else { return }
-        let weight = transformer.attentionProjectionWeight(layer: layer), channels = gate.count
+        let weight = stack.attentionProjectionWeight(layer: layer), channels = gate.count
         for head in 0..<headCount {
             var gram = [Double](repeating: 0, count: width * width)
             for channel in 0..<channels {

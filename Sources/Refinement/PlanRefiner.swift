@@ -53,7 +53,7 @@ public final class PlanRefiner {
                 .mismatch, at: name, expected: "a profile with a pooling plan", found: profile.selection.name,
                 remedy: "Compile with --selection pooling-plan.")
         }
-        let shape = model.transformer.shape
+        let shape = model.network.stack
         let bytesPerLayer = 3 * 4 * shape.width * model.schedule.totalTokens * promptCount * model.identity.branches
         let step = max(1, min(shape.depth, request.recordingBytes / max(bytesPerLayer, 1)))
         let cells = plan.branchCount * shape.depth * shape.heads
@@ -103,9 +103,9 @@ public final class PlanRefiner {
     /// Runs the prompts with the full cache: `[branch * prompts + prompt][(layer - first) * H + head]`.
     private func record(_ layers: Range<Int>) throws -> [[RecordedHead]] {
         let generator = try ImageGenerator(model: model)
-        let recorder = AttentionRecorder(transformer: model.transformer, layers: layers)
+        let recorder = AttentionRecorder(stack: model.network.stack, layers: layers)
         let branches = model.identity.branches
-        let each = layers.count * model.transformer.shape.heads
+        let each = layers.count * model.network.stack.heads
         var result = [[RecordedHead]](repeating: [], count: branches * promptCount)
         for first in stride(from: 0, to: promptCount, by: request.batchSize) {
             let batch = request.corpus.prompts[first..<min(first + request.batchSize, promptCount)]
@@ -113,9 +113,9 @@ public final class PlanRefiner {
             var hooks = GenerationHooks()
             hooks.attention = recorder
             let requests = try batch.map {
-                ImageRequest(text: try model.encode($0.prompt), seed: request.seed &+ UInt64($0.index))
+                ImageRequest(condition: try model.encode($0.prompt), seed: request.seed &+ UInt64($0.index))
             }
-            _ = try generator.generateBits(
+            _ = try generator.generateChoices(
                 requests, settings: request.settings ?? model.defaultSettings, hooks: hooks)
             for branch in 0..<branches {
                 for image in 0..<batch.count {
@@ -131,7 +131,7 @@ public final class PlanRefiner {
     private func assemble(
         _ profile: Profile, _ plan: PoolingPlan, _ fits: [HeadFit.Result]
     ) throws -> (Profile, Report) {
-        let shape = model.transformer.shape
+        let shape = model.network.stack
         let maps = (0..<plan.branchCount).flatMap { branch in
             (0..<model.schedule.scaleCount).flatMap { scale in
                 (0..<shape.depth * shape.heads).map { fits[branch * shape.depth * shape.heads + $0].maps[scale] }

@@ -21,19 +21,23 @@ public struct ClassSampler: Sendable {
     public func mask(_ logits: inout [Float]) {
         let count = logits.count
         if topK > 0, topK < count {
-            let threshold = logits.sorted(by: >)[topK - 1]
+            var ranked = logits
+            ranked.sort()
+            let threshold = ranked[count - topK]
             for i in 0..<count where logits[i] < threshold { logits[i] = -.infinity }
         }
         guard topP > 0 else { return }
-        let order = (0..<count).sorted { (logits[$0], $0) < (logits[$1], $1) }
-        let top = logits[order[count - 1]]
+        let kept = logits.indices.filter { logits[$0] > -.infinity }
+        let order = kept.sorted { logits[$0] < logits[$1] || (logits[$0] == logits[$1] && $0 < $1) }
+        guard let last = order.last else { return }
+        let top = logits[last]
         var exponentials = order.map { expf(logits[$0] - top) }
         let total = exponentials.reduce(0, +)
-        for i in 0..<count { exponentials[i] /= total }
+        for i in exponentials.indices { exponentials[i] /= total }
         var running: Float = 0
-        for i in 0..<(count - 1) {
-            running += exponentials[i]
-            if running <= 1 - topP { logits[order[i]] = -.infinity }
+        for (i, share) in zip(order, exponentials).dropLast() {
+            running += share
+            if running <= 1 - topP { logits[i] = -.infinity }
         }
     }
 
@@ -45,19 +49,31 @@ public struct ClassSampler: Sendable {
         return exponentials.map { $0 / total }
     }
 
-    /// The drawn class: `argmax p_i / e_i` with `e_i ~ Exp(1)` given as `noise`; ties to the lowest index.
-    public func draw(logits: [Float], noise: [Float]) -> Int {
-        var logits = logits
-        mask(&logits)
-        let p = probabilities(logits)
-        var best = 0
-        for i in 1..<max(p.count, 1) where p[i] / noise[i] > p[best] / noise[best] { best = i }
+    /// The drawn class: `argmax p_i / e_i` with `e_i ~ Exp(1)` given by `noise`, which is asked only for classes that can
+    /// be drawn; ties to the lowest index.
+    public func draw(probabilities p: [Float], noise: (_ index: Int) -> Float) -> Int {
+        var best = 0, largest: Float = -1
+        for i in p.indices where p[i] > 0 {
+            let ratio = p[i] / noise(i)
+            if ratio > largest { (best, largest) = (i, ratio) }
+        }
         return best
+    }
+
+    /// The weights of a soft draw: `softmax((masked logits * (1 + ratio) - ln e) / temperature)` with `e_i ~ Exp(1)` given
+    /// by `noise`.
+    public func mixture(
+        _ masked: [Float], ratio: Float, temperature: Float, noise: (_ index: Int) -> Float
+    ) -> [Float] {
+        probabilities(
+            masked.indices.map { i in
+                masked[i] > -.infinity ? (masked[i] * (1 + ratio) - logf(noise(i))) / temperature : -.infinity
+            })
     }
 
     /// Draws one bit from its two logits with a uniform number in (0, 1): 1 iff `uniform < p(1)` after masking.
     ///
-    /// The two-class case of ``draw(logits:noise:)`` in closed form, without allocation: with `topP` a bit is
+    /// The two-class case of ``draw(probabilities:noise:)`` in closed form, without allocation: with `topP` a bit is
     /// deterministic when its rarer value has probability at most `1 - topP`. `topK` of 1 takes the likelier value.
     public func drawBit(zero: Float, one: Float, uniform: Float) -> Bool {
         let difference = one - zero

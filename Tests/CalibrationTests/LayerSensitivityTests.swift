@@ -28,7 +28,7 @@ import Darwin
     private let layout: StatisticsLayout
     private let folder = TemporaryDirectory()
     /// A picture: bits `[scale][1][values]`, guided logits `[scale][1][values]`.
-    private let bits: [[[UInt8]]]
+    private let choices: [[[Int32]]]
     private let logits: [[[Float]]]
 
     init() throws {
@@ -37,19 +37,19 @@ import Darwin
         generator = try ImageGenerator(model: model)
         try AtomicFile.write(TinyModel.corpus(3), to: folder.file("c.jsonl"))
         corpus = try Corpus(path: folder.file("c.jsonl"))
-        request = ImageRequest(text: try model.encode(corpus.prompts[0].prompt), seed: Self.seed)
+        request = ImageRequest(condition: try model.encode(corpus.prompts[0].prompt), seed: Self.seed)
         layout = try StatisticsLayout(identity: model.identity, schedule: model.schedule, topCounts: [1])
         var logits: [[[Float]]] = []
         var hooks = GenerationHooks()
         hooks.logits = { logits.append([Array($1)]) }
-        bits = try generator.generateBits([request], settings: model.defaultSettings, hooks: hooks)
+        choices = try generator.generateChoices([request], settings: model.defaultSettings, hooks: hooks)
         self.logits = logits
     }
 
     private func responses(relativeSize: Float) throws -> LayerResponses {
         var probe = LayerProbe(generator: generator, settings: model.defaultSettings, layout: layout)
         probe.relativeSize = relativeSize
-        return try #require(try probe.responses(to: [request], bits: bits, logits: logits) { _ in }.first)
+        return try #require(try probe.responses(to: [request], choices: choices, logits: logits) { _ in }.first)
     }
 
     private func calibrate(prompts: Int) throws -> CalibrationStatistics {
@@ -77,11 +77,11 @@ import Darwin
         let own = try responses(relativeSize: 0.01)
         for layer in 0..<tiny.depth {
             var hooks = GenerationHooks(), disturbed: [[Float]] = []
-            hooks.forcedBits = bits
+            hooks.forcedChoices = choices
             hooks.logits = { disturbed.append(Array($1)) }
             hooks.disturbance = AttentionDisturbance(layer: layer, relativeSize: 0.01, seeds: [Self.seed]) { _, _, _ in
             }
-            _ = try generator.generateBits([request], settings: model.defaultSettings, hooks: hooks)
+            _ = try generator.generateChoices([request], settings: model.defaultSettings, hooks: hooks)
             for scale in 0..<layout.scaleCount {
                 var nats = 0.0
                 for low in stride(from: 0, to: disturbed[scale].count, by: 2) {
@@ -105,8 +105,8 @@ import Darwin
         let recorder = OutputRecorder()
         var hooks = GenerationHooks()
         hooks.attention = recorder
-        hooks.forcedBits = bits
-        _ = try generator.generateBits([request], settings: model.defaultSettings, hooks: hooks)
+        hooks.forcedChoices = choices
+        _ = try generator.generateChoices([request], settings: model.defaultSettings, hooks: hooks)
         let own = try responses(relativeSize: 0.01)
         let d = TinyModel.headWidth, width = TinyModel.heads * d
         let weight = try SafetensorsFile(path: tiny.transformerPath).float32("block_chunks.0.module.0.sa.proj.weight")

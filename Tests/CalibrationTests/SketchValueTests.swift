@@ -44,8 +44,8 @@ import Darwin
             let recorder = SketchRecorder()
             var hooks = GenerationHooks()
             hooks.attention = recorder
-            _ = try generator.generateBits(
-                [ImageRequest(text: try model.encode(prompt.prompt), seed: Self.seed + UInt64(prompt.index))],
+            _ = try generator.generateChoices(
+                [ImageRequest(condition: try model.encode(prompt.prompt), seed: Self.seed + UInt64(prompt.index))],
                 settings: model.defaultSettings, hooks: hooks)
             recorders.append(recorder)
         }
@@ -281,8 +281,8 @@ import Darwin
         var hooks = GenerationHooks()
         hooks.attention = recorder
         let model = try TextToImageModel(path: plain.path)
-        _ = try ImageGenerator(model: model).generateBits(
-            [ImageRequest(text: try model.encode("a red square"), seed: 1)], settings: model.defaultSettings,
+        _ = try ImageGenerator(model: model).generateChoices(
+            [ImageRequest(condition: try model.encode("a red square"), seed: 1)], settings: model.defaultSettings,
             hooks: hooks)
         let width = TinyModel.heads * TinyModel.headWidth
         for layer in 0..<plain.depth {

@@ -37,8 +37,8 @@ import Darwin
         measured = calibrator.statistics
         var hooks = GenerationHooks()
         hooks.attention = recorder
-        _ = try ImageGenerator(model: model).generateBits(
-            [ImageRequest(text: try model.encode(corpus.prompts[0].prompt), seed: Self.seed)],
+        _ = try ImageGenerator(model: model).generateChoices(
+            [ImageRequest(condition: try model.encode(corpus.prompts[0].prompt), seed: Self.seed)],
             settings: model.defaultSettings, hooks: hooks)
     }
 

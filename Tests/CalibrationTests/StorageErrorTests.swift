@@ -50,8 +50,8 @@ import Darwin
         let recorder = InputRecorder()
         var hooks = GenerationHooks()
         hooks.attention = recorder
-        _ = try ImageGenerator(model: model).generateBits(
-            [ImageRequest(text: try model.encode(prompt.prompt), seed: Self.seed + UInt64(prompt.index))],
+        _ = try ImageGenerator(model: model).generateChoices(
+            [ImageRequest(condition: try model.encode(prompt.prompt), seed: Self.seed + UInt64(prompt.index))],
             settings: model.defaultSettings, hooks: hooks)
         return recorder
     }

@@ -91,19 +91,19 @@ import VernierCore
 
     /// The divergence is that of a run which is fed the full cache's bits, not its own.
     @Test func divergenceIsMeasuredOnTheFullCachesBits() throws {
-        let text = try model.encode(prompts[0].prompt), settings = model.defaultSettings
+        let condition = try model.encode(prompts[0].prompt), settings = model.defaultSettings
         let full = try ImageGenerator(model: model)
         let small = try ImageGenerator(model: model, profile: profile(atMost: 1, of: model))
-        func run(_ generator: ImageGenerator, _ seed: UInt64, forced: [[[UInt8]]]? = nil) throws
-            -> (logits: [[Float]], bits: [[[UInt8]]])
+        func run(_ generator: ImageGenerator, _ seed: UInt64, forced: [[[Int32]]]? = nil) throws
+            -> (logits: [[Float]], choices: [[[Int32]]])
         {
             var logits: [[Float]] = []
             var hooks = GenerationHooks()
-            hooks.forcedBits = forced
+            hooks.forcedChoices = forced
             hooks.logits = { logits.append(Array($1)) }
-            let request = ImageRequest(text: text, seed: seed)
-            let bits = try generator.generateBits([request], settings: settings, hooks: hooks)
-            return (logits, bits)
+            let request = ImageRequest(condition: condition, seed: seed)
+            let choices = try generator.generateChoices([request], settings: settings, hooks: hooks)
+            return (logits, choices)
         }
         func divergence(_ teacher: [[Float]], _ compressed: [[Float]]) throws -> [Double] {
             try zip(teacher, compressed).map { teacher, compressed in
@@ -119,7 +119,7 @@ import VernierCore
         var strayed = 0
         for (seed, record) in zip(seeds, records) {
             let teacher = try run(full, seed)
-            let forced = try divergence(teacher.logits, run(small, seed, forced: teacher.bits).logits)
+            let forced = try divergence(teacher.logits, run(small, seed, forced: teacher.choices).logits)
             #expect(record.forcedDecodingKLNatsByScale == forced, "seed \(seed)")
             if try divergence(teacher.logits, run(small, seed).logits) != forced { strayed += 1 }
         }

@@ -9,8 +9,8 @@ import VernierCore
 /// The model of `inf-a` under HeatKV's schedules, carried out as plans: the logits of the released code.
 @Suite struct GoldenHeatKVRunTests {
     @Test func prunedRunsGiveTheReleasedLogits() throws {
-        let golden = try InfinityGoldenCase("inf-a"), run = try Golden.open("heatkv-run-a"), config = try run.config
-        let shape = golden.shape, schedule = shape.schedule, scales = schedule.scaleCount
+        let golden = try GoldenCase("inf-a"), run = try Golden.open("heatkv-run-a"), config = try run.config
+        let shape = golden.stack, schedule = shape.schedule, scales = schedule.scaleCount
         let sinkScales = try config.member("sink_scales").integer(), sources = scales - 1 - sinkScales
         let cells = shape.depth * shape.heads
         for row in try config.member("budgets").elements() {
@@ -34,15 +34,10 @@ import VernierCore
             let plan = try PoolingPlan(
                 schedule: schedule, branchCount: 1, layerCount: shape.depth, headCount: shape.heads, maps: maps)
             let cache = try KVCache(
-                geometry: CacheGeometry(
-                    schedule: schedule, layers: shape.depth, heads: shape.heads, headWidth: shape.headWidth,
-                    branches: 2,
-                    images: InfinityGoldenCase.images), plan: plan)
+                geometry: shape.geometry(branches: 2, images: golden.images), plan: plan)
             var hooks = GenerationHooks(), logits: [Int: [Float]] = [:]
-            hooks.forcedBits = golden.bits
             hooks.logits = { logits[$0] = Array($1) }
-            _ = try InfinityGenerator(transformer: golden.transformer, cache: cache).generate(
-                text: golden.text, seeds: [1, 2], settings: golden.settings, hooks: hooks)
+            _ = try golden.generate(cache, hooks: hooks)
             let changes = try row.member("max_logit_change").elements().map { try $0.number() }
             for scale in 0..<scales where changes[scale] > 0 {
                 try expectClose(

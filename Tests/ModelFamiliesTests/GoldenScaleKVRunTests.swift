@@ -9,8 +9,8 @@ import VernierCore
 /// The model of `inf-a` through ScaleKV's released patch: which tokens stay, and what that does to the logits.
 @Suite struct GoldenScaleKVRunTests {
     @Test func releasedSelectionInsideTheModel() throws {
-        let golden = try InfinityGoldenCase("inf-a"), run = try Golden.open("scalekv-run-a"), config = try run.config
-        let shape = golden.shape, schedule = shape.schedule
+        let golden = try GoldenCase("inf-a"), run = try Golden.open("scalekv-run-a"), config = try run.config
+        let shape = golden.stack, schedule = shape.schedule
         var capacities = CellCapacities.full(schedule: schedule, layers: shape.depth, heads: shape.heads)
         for (scale, row) in [(5, "6"), (6, "7")] {
             let tokens = try config.member("budget_rows").member(row).integers()
@@ -22,7 +22,6 @@ import VernierCore
             capacities: capacities, selector: ScaleKVCompatRule(window: 16, pooling: .none))
         var logits: [Int: [Float]] = [:], held: [Int: [[Int32]]] = [:]  // [scale] -> [layer, sequence, head]
         var hooks = GenerationHooks()
-        hooks.forcedBits = golden.bits
         hooks.logits = { logits[$0] = Array($1) }
         hooks.finishedScale = { scale in
             held[scale] = (0..<shape.depth).flatMap { layer in
@@ -31,8 +30,7 @@ import VernierCore
                 }
             }
         }
-        _ = try InfinityGenerator(transformer: golden.transformer, cache: cache).generate(
-            text: golden.text, seeds: [1, 2], settings: golden.settings, hooks: hooks)
+        _ = try golden.generate(cache, hooks: hooks)
 
         for scale in 4...6 {
             try expectClose(

@@ -15,7 +15,7 @@ import VernierCore
         let tiny = try TinyModel()
         let model = try withExtendedLifetime(tiny) { try TextToImageModel(path: tiny.path) }
         let prompts: [(String, UInt64)] = [("a red square", 1), ("a blue circle above the green square", 2)]
-        requests = try prompts.map { ImageRequest(text: try model.encode($0.0), seed: $0.1) }
+        requests = try prompts.map { ImageRequest(condition: try model.encode($0.0), seed: $0.1) }
         self.model = model
     }
 
@@ -47,14 +47,15 @@ import VernierCore
         let rule = try SelectionRule(name: name), settings = model.defaultSettings
         let reference = try ImageGenerator(model: model).generate(requests, settings: settings, batchSize: 2)
         let whole = try ImageGenerator(model: model, profile: try profile(rule, atMost: 14))
-        #expect(try whole.generate(requests, settings: settings, batchSize: 2).map(\.bits) == reference.map(\.bits))
+        #expect(
+            try whole.generate(requests, settings: settings, batchSize: 2).map(\.choices) == reference.map(\.choices))
         for most in [1, 3, 6] {
             let generator = try ImageGenerator(model: model, profile: try profile(rule, atMost: most))
             let together = try generator.generate(requests, settings: settings, batchSize: 2)
             let alone = try generator.generate(requests, settings: settings, batchSize: 1)
-            #expect(together.map(\.bits) == alone.map(\.bits), "\(most) tokens")
+            #expect(together.map(\.choices) == alone.map(\.choices), "\(most) tokens")
             let again = try generator.generate(requests, settings: settings, batchSize: 2)
-            #expect(together.map(\.bits) == again.map(\.bits), "\(most) tokens")
+            #expect(together.map(\.choices) == again.map(\.choices), "\(most) tokens")
             let ledger = try #require(generator.report).ledger
             #expect(ledger.peakResidentBytes == ledger.predictedResidentBytes)
         }
@@ -64,37 +65,35 @@ import VernierCore
     @Test func theOracleWatchesAFullRunOfTheSameRequest() throws {
         let settings = model.defaultSettings
         let other = try ImageGenerator(model: model).generate(
-            requests.map { ImageRequest(text: $0.text, seed: 77) }, settings: settings, batchSize: 2)
+            requests.map { ImageRequest(condition: $0.condition, seed: 77) }, settings: settings, batchSize: 2)
         var hooks = GenerationHooks()
-        hooks.forcedBits = model.schedule.grids.indices.map { scale in other.map { $0.bits[scale] } }
+        hooks.forcedChoices = model.schedule.grids.indices.map { scale in other.map { $0.choices[scale] } }
         let generator = try ImageGenerator(model: model, profile: try profile(.oracle, atMost: 3))
         var seen: [[Float]] = []
         hooks.logits = { seen.append(Array($1)) }
-        _ = try generator.generateBits(requests, settings: settings, hooks: hooks)
+        _ = try generator.generateChoices(requests, settings: settings, hooks: hooks)
         #expect(seen.count == model.schedule.scaleCount, "hooks see the second run only")
 
         // By hand: a full run that is taped, then the rule with that tape.
-        let tape = AttentionTape(), shape = model.transformer.shape
-        let geometry = CacheGeometry(
-            schedule: shape.schedule, layers: shape.depth, heads: shape.heads, headWidth: shape.headWidth, branches: 2,
-            images: 2)
-        let text = requests.map(\.text) + requests.map { model.transformer.unconditionalRows(count: $0.text.count) }
+        let tape = AttentionTape(), stack = model.network.stack
+        let geometry = stack.geometry(branches: 2, images: 2)
+        let conditions =
+            try requests.map(\.condition)
+            + requests.map { try model.network.unconditional(for: $0.condition) }
         var watching = GenerationHooks()
-        watching.forcedBits = hooks.forcedBits
+        watching.forcedChoices = hooks.forcedChoices
         watching.attention = tape
         let full = try KVCache(
-            geometry: geometry,
-            capacities: .full(schedule: shape.schedule, layers: shape.depth, heads: shape.heads),
-            selector: SlidingWindowRule())
-        _ = try InfinityGenerator(transformer: model.transformer, cache: full).generate(
-            text: text, seeds: [1, 2], settings: settings, hooks: watching)
+            geometry: geometry, capacities: stack.fullCapacities, selector: SlidingWindowRule())
+        _ = try NextScaleGenerator(model: model.network, cache: full).generate(
+            conditions: conditions, seeds: [1, 2], settings: settings, hooks: watching)
         let cache = try KVCache(
             geometry: geometry, capacities: try profile(.oracle, atMost: 3).capacities,
             selector: OracleRule(tape: tape))
         var expected: [[Float]] = []
         hooks.logits = { expected.append(Array($1)) }
-        _ = try InfinityGenerator(transformer: model.transformer, cache: cache).generate(
-            text: text, seeds: [1, 2], settings: settings, hooks: hooks)
+        _ = try NextScaleGenerator(model: model.network, cache: cache).generate(
+            conditions: conditions, seeds: [1, 2], settings: settings, hooks: hooks)
         #expect(seen == expected)
         // The last boundary keeps, of what was there, the best by that tape: position 0 ... 13, at most 3 of them.
         for sequence in 0..<4 {

@@ -19,23 +19,18 @@ import Darwin
     }
 
     @Test func narrowFormatsKeepThePicture() throws {
-        let model = try TextToImageModel(path: TangramParityTests.modelPath), shape = model.transformer.shape
+        let model = try TextToImageModel(path: TangramParityTests.modelPath), stack = model.network.stack
         let prompts = try Corpus(path: TangramParityTests.root + "/Calibration/Corpora/tangram-heldout.jsonl").prompts
         let text = try prompts.prefix(6).map { try model.encode($0.prompt) }
-        let rows = text + text.map { model.transformer.unconditionalRows(count: $0.count) }
+        let conditions = try text + text.map { try model.network.unconditional(for: $0) }
         func pictures(_ storage: CellStorage) throws -> [[Float]] {
             let cache = try KVCache(
-                geometry: CacheGeometry(
-                    schedule: shape.schedule, layers: shape.depth, heads: shape.heads, headWidth: shape.headWidth,
-                    branches: 2, images: text.count),
-                capacities: .full(schedule: shape.schedule, layers: shape.depth, heads: shape.heads),
+                geometry: stack.geometry(branches: 2, images: text.count), capacities: stack.fullCapacities,
                 selector: SlidingWindowRule(), storage: storage)
-            let output = try InfinityGenerator(transformer: model.transformer, cache: cache).generate(
-                text: rows, seeds: text.indices.map(UInt64.init), settings: model.defaultSettings)
+            let output = try NextScaleGenerator(model: model.network, cache: cache).generate(
+                conditions: conditions, seeds: text.indices.map(UInt64.init), settings: model.defaultSettings)
             #expect(cache.ledger.peakResidentBytes == cache.ledger.predictedResidentBytes)
-            return output.codes.map {
-                model.decoder.decode($0, height: shape.codeGrid.height, width: shape.codeGrid.width)
-            }
+            return output.codes.map(model.network.decode)
         }
         let full = try pictures(.float32)
         // Limits a few dB below what was measured on these six prompts; one bit that falls otherwise costs several.

@@ -19,17 +19,47 @@ import Testing
             var probabilities: [Float] = [], masks: [UInt8] = [], drawn: [Int32] = []
             for row in 0..<(shape[0] * shape[1]) {
                 var values = Array(logits[(row * width)..<((row + 1) * width)])
-                drawn.append(
-                    Int32(sampler.draw(logits: values, noise: Array(noise[(row * width)..<((row + 1) * width)]))))
                 sampler.mask(&values)
+                let p = sampler.probabilities(values)
+                drawn.append(Int32(sampler.draw(probabilities: p) { noise[row * width + $0] }))
                 masks += values.map { $0 == -.infinity ? 1 : 0 }
-                probabilities += sampler.probabilities(values)
+                probabilities += p
             }
             expectSame(masks, mask, what: "case \(index): mask")
             expectSame(drawn, ids, what: "case \(index): ids")
             try expectClose(
                 probabilities, golden.view("case.\(index).probs"), tolerance: 1e-6, what: "case \(index): probabilities"
             )
+        }
+    }
+
+    /// VAR's `more_smooth`: the weights of the codebook's entries, by what they mix.
+    @Test func moreSmoothMixtures() throws {
+        let golden = try Golden.open("sampler-a")
+        let cases = try golden.config.member("smooth").elements()
+        #expect(cases.count == 3)
+        for item in cases {
+            let index = try item.member("index").integer(), shape = try item.member("shape").integers()
+            let sampler = ClassSampler(
+                topK: try item.member("top_k").integer(), topP: Float(try item.member("top_p").number()))
+            let ratio = Float(try item.member("ratio").number()), tau = Float(try item.member("tau").number())
+            let logits = try golden.float32("smooth.\(index).logits"),
+                noise = try golden.float32("smooth.\(index).noise")
+            let codebook = try golden.float32("smooth.\(index).codebook"), width = shape[2], d = codebook.count / width
+            var masks: [UInt8] = [], features: [Float] = []
+            for row in 0..<(shape[0] * shape[1]) {
+                var values = Array(logits[(row * width)..<((row + 1) * width)])
+                sampler.mask(&values)
+                masks += values.map { $0 == -.infinity ? 1 : 0 }
+                let weights = sampler.mixture(values, ratio: ratio, temperature: tau) { noise[row * width + $0] }
+                features += (0..<d).map { i in
+                    weights.indices.reduce(Float(0)) { $0 + weights[$1] * codebook[$1 * d + i] }
+                }
+            }
+            expectSame(masks, try golden.uint8("smooth.\(index).mask"), what: "more_smooth \(index): mask")
+            try expectClose(
+                features, golden.view("smooth.\(index).feature"), tolerance: 1e-4,
+                what: "more_smooth \(index): features")
         }
     }
 

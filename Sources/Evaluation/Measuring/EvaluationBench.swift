@@ -35,7 +35,7 @@ package final class EvaluationBench {
     package let baseline: ImageGenerator
     private let scorer: SceneScorer?
     private let scenes: [Scene?]
-    private var texts: [TextRows?]
+    private var conditions: [ImageCondition?]
 
     /// Checks what is to be drawn; nothing is drawn or encoded yet.
     ///
@@ -61,7 +61,7 @@ package final class EvaluationBench {
         scenes = try prompts.map { prompt in
             try vocabulary == nil ? nil : prompt.scene.map { try Scene($0, place: "prompt \(prompt.index)") }
         }
-        texts = Array(repeating: nil, count: prompts.count)
+        conditions = Array(repeating: nil, count: prompts.count)
     }
 
     /// The jobs in the pieces that are drawn together.
@@ -104,7 +104,7 @@ package final class EvaluationBench {
             record.seconds = seconds
             record.meanSquaredError = try PeakSignalNoise.meanSquaredError(image.picture, full.picture)
             record.structuralSimilarity = try StructuralSimilarity.mean(image.picture, full.picture)
-            record.bitAgreement = try BitAgreement.share(image.bits.flatMap { $0 }, full.bits.flatMap { $0 })
+            record.bitAgreement = try BitAgreement.share(image.choices.flatMap { $0 }, full.choices.flatMap { $0 })
             if divergences.indices.contains(place), record.prompt < divergencePrompts ?? Int.max {
                 record.forcedDecodingKLNatsByScale = divergences[place].map { $0.meanNats ?? 0 }
                 var all = ForcedDecodingDivergence()
@@ -142,7 +142,7 @@ package final class EvaluationBench {
     ) throws -> [[ForcedDecodingDivergence]] {
         let full = reference.images
         var hooks = GenerationHooks()
-        hooks.forcedBits = model.schedule.grids.indices.map { scale in full.map { $0.bits[scale] } }
+        hooks.forcedChoices = model.schedule.grids.indices.map { scale in full.map { $0.choices[scale] } }
         let teacher = try reference.logits ?? logits(requests, hooks)
         var result = full.map { _ in [ForcedDecodingDivergence]() }
         var failure: (any Error)?
@@ -161,7 +161,7 @@ package final class EvaluationBench {
                 }
             }
         }
-        _ = try generator.generateBits(requests, settings: settings, hooks: hooks)
+        _ = try generator.generateChoices(requests, settings: settings, hooks: hooks)
         if let failure { throw failure }
         return result
     }
@@ -171,19 +171,19 @@ package final class EvaluationBench {
         var logits: [[Float]] = []
         var hooks = forced
         hooks.logits = { _, values in logits.append(Array(values)) }
-        _ = try baseline.generateBits(requests, settings: settings, hooks: hooks)
+        _ = try baseline.generateChoices(requests, settings: settings, hooks: hooks)
         return logits
     }
 
     private func requests(_ batch: Range<Int>) throws -> [ImageRequest] {
-        try batch.map { ImageRequest(text: try text(jobs[$0].prompt), seed: seeds[jobs[$0].seed]) }
+        try batch.map { ImageRequest(condition: try condition(jobs[$0].prompt), seed: seeds[jobs[$0].seed]) }
     }
 
-    private func text(_ prompt: Int) throws -> TextRows {
-        if let text = texts[prompt] { return text }
-        let text = try model.encode(prompts[prompt].prompt)
-        texts[prompt] = text
-        return text
+    private func condition(_ prompt: Int) throws -> ImageCondition {
+        if let condition = conditions[prompt] { return condition }
+        let condition = try model.encode(prompts[prompt].prompt)
+        conditions[prompt] = condition
+        return condition
     }
 
     private static func seconds(_ generator: ImageGenerator) -> Double? {

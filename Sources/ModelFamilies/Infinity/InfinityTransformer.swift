@@ -8,8 +8,8 @@ import VernierCore
 public final class InfinityTransformer: Sendable {
     /// The sizes.
     public let shape: InfinityShape
-    let rotary: RotaryTables
-    let blocks: [InfinityBlock]
+    /// Embedding, blocks and head.
+    public let stack: TransformerStack
     let unconditionalText: [Float]  // cfg_uncond [rows, Ct]
     let textNorm: [Float]
     let poolQuery: [Float]  // [Hp, C / Hp]
@@ -17,12 +17,6 @@ public final class InfinityTransformer: Sendable {
     let poolProjection: LinearLayer
     let contextIn: LinearLayer
     let contextOut: LinearLayer
-    let positionStart: [Float]
-    let levelEmbedding: [Float]  // [15, C]
-    let wordEmbedding: LinearLayer
-    let sharedAda: LinearLayer
-    let headAda: LinearLayer
-    let head: LinearLayer
 
     /// Rows of `cfg_uncond` (512 in released models): the longest text that can be guided without a negative prompt.
     public var maximumTextTokens: Int { unconditionalText.count / shape.textWidth }
@@ -41,11 +35,14 @@ public final class InfinityTransformer: Sendable {
                 .mismatch, at: tensors.sourceName, expected: "at most \(Self.maximumScales) scales",
                 found: "\(shape.schedule.scaleCount)")
         }
-        let c = shape.width, ct = shape.textWidth, d = shape.bits, hp = shape.textPoolHeads
-        let prefixes = (0..<shape.depth).map { layer in
-            let each = shape.depth / shape.blockChunks
-            return "block_chunks.\(layer / each).module.\(layer % each)."
-        }
+        let c = shape.width, ct = shape.textWidth, hp = shape.textPoolHeads
+        let layout = StackLayout(
+            schedule: shape.schedule, width: c, heads: shape.heads, mlpWidth: shape.mlpWidth, inputs: shape.bits,
+            outputs: 2 * shape.bits, levels: Self.maximumScales,
+            blockPrefixes: (0..<shape.depth).map { layer in
+                let each = shape.depth / shape.blockChunks
+                return "block_chunks.\(layer / each).module.\(layer % each)."
+            }, attentionKey: "sa", hasRotaryPositions: true, hasCrossAttention: true)
         var requirements = TensorRequirements()
         for (name, dimensions) in [
             ("cfg_uncond", [try Self.textRows(tensors), ct]), ("text_norm.weight", [ct]),
@@ -53,36 +50,20 @@ public final class InfinityTransformer: Sendable {
             ("text_proj_for_sos.ca.v_bias", [c]), ("text_proj_for_sos.ca.proj.weight", [c, c]),
             ("text_proj_for_sos.ca.proj.bias", [c]), ("text_proj_for_ca.0.weight", [c, ct]),
             ("text_proj_for_ca.0.bias", [c]), ("text_proj_for_ca.2.weight", [c, c]), ("text_proj_for_ca.2.bias", [c]),
-            ("pos_start", [1, 1, c]), ("lvl_embed.weight", [Self.maximumScales, c]), ("word_embed.weight", [c, d]),
-            ("word_embed.bias", [c]), ("shared_ada_lin.1.weight", [6 * c, c]), ("shared_ada_lin.1.bias", [6 * c]),
-            ("head_nm.ada_lin.1.weight", [2 * c, c]), ("head_nm.ada_lin.1.bias", [2 * c]),
-            ("head.weight", [2 * d, c]), ("head.bias", [2 * d]),
         ] { requirements.add(name, shape: dimensions) }
-        for prefix in prefixes { InfinityBlock.addRequirements(&requirements, prefix: prefix, shape: shape) }
+        layout.addRequirements(&requirements)
         try requirements.check(tensors)
 
-        func layer(_ name: String, _ outputs: Int, _ inputs: Int, bias: [Float]? = nil) throws -> LinearLayer {
-            LinearLayer(
-                weight: try tensors.float32(name + ".weight"), bias: try bias ?? tensors.float32(name + ".bias"),
-                outputs: outputs, inputs: inputs)
-        }
         unconditionalText = try tensors.float32("cfg_uncond")
         textNorm = try tensors.float32("text_norm.weight")
         poolQuery = try tensors.float32("text_proj_for_sos.ca.mat_q")
-        poolKeyValue = try layer(
-            "text_proj_for_sos.ca.mat_kv", 2 * c, ct,
+        poolKeyValue = try LinearLayer(
+            tensors, "text_proj_for_sos.ca.mat_kv", 2 * c, ct,
             bias: [Float](repeating: 0, count: c) + tensors.float32("text_proj_for_sos.ca.v_bias"))
-        poolProjection = try layer("text_proj_for_sos.ca.proj", c, c)
-        contextIn = try layer("text_proj_for_ca.0", c, ct)
-        contextOut = try layer("text_proj_for_ca.2", c, c)
-        positionStart = try tensors.float32("pos_start")
-        levelEmbedding = try tensors.float32("lvl_embed.weight")
-        wordEmbedding = try layer("word_embed", c, d)
-        sharedAda = try layer("shared_ada_lin.1", 6 * c, c)
-        headAda = try layer("head_nm.ada_lin.1", 2 * c, c)
-        head = try layer("head", 2 * d, c)
-        blocks = try prefixes.map { try InfinityBlock(tensors, prefix: $0, shape: shape) }
-        rotary = RotaryTables(schedule: shape.schedule, headWidth: shape.headWidth)
+        poolProjection = try LinearLayer(tensors, "text_proj_for_sos.ca.proj", c, c)
+        contextIn = try LinearLayer(tensors, "text_proj_for_ca.0", c, ct)
+        contextOut = try LinearLayer(tensors, "text_proj_for_ca.2", c, c)
+        stack = try TransformerStack(tensors, layout: layout)
     }
 
     /// The rows of the learned empty text, read from the file because fine-tuned copies differ; 512 if it is missing.
@@ -92,7 +73,4 @@ public final class InfinityTransformer: Sendable {
         }
         return rows
     }
-
-    /// The weight `W_o` `[C, C]` of a layer's attention projection; `W_o^h` is its columns `h D ..< (h + 1) D`.
-    public func attentionProjectionWeight(layer: Int) -> [Float] { blocks[layer].attentionProjectionWeight }
 }

@@ -6,7 +6,7 @@ import VernierCore
 /// `X.norm.weight`) that some copies lack; both are read.
 struct TokenizerWeights {
     let tensors: any TensorSource
-    private(set) var requirements = TensorRequirements()
+    var requirements = TensorRequirements()
 
     init(_ tensors: any TensorSource) { self.tensors = tensors }
 
@@ -28,6 +28,12 @@ struct TokenizerWeights {
         if inputs != outputs { requireConvolution(name + ".nin_shortcut", outputs, inputs, side: 1) }
     }
 
+    mutating func requireAttention(_ name: String, _ channels: Int) {
+        requireNorm(name + ".norm", channels)
+        requireConvolution(name + ".qkv", 3 * channels, channels, side: 1)
+        requireConvolution(name + ".proj_out", channels, channels, side: 1)
+    }
+
     func check() throws { try requirements.check(tensors) }
 
     func convolution(_ name: String, _ outputs: Int, _ inputs: Int, side: Int = 3) throws -> Convolution {
@@ -46,6 +52,12 @@ struct TokenizerWeights {
             norm1: try norm(name + ".norm1"), conv1: try convolution(name + ".conv1", outputs, inputs),
             norm2: try norm(name + ".norm2"), conv2: try convolution(name + ".conv2", outputs, outputs),
             shortcut: inputs == outputs ? nil : try convolution(name + ".nin_shortcut", outputs, inputs, side: 1))
+    }
+
+    func attention(_ name: String, _ channels: Int) throws -> AttentionBlock {
+        AttentionBlock(
+            norm: try norm(name + ".norm"), qkv: try convolution(name + ".qkv", 3 * channels, channels, side: 1),
+            projection: try convolution(name + ".proj_out", channels, channels, side: 1))
     }
 
     private func values(_ name: String, wrapper: String, _ leaf: String) throws -> [Float] {

@@ -53,7 +53,7 @@ struct Generate: ParsableCommand {
         let generator = try ImageGenerator(
             model: loaded, profile: try profile.map { try Profile(contentsOf: $0) },
             profileName: profile.map(fileName) ?? "profile")
-        let requests = try selected.map { ImageRequest(text: try loaded.encode($0.prompt), seed: seed) }
+        let requests = try selected.map { ImageRequest(condition: try loaded.encode($0.prompt), seed: seed) }
         let settings = sampling.settings(for: loaded)
         let images = try progress.run {
             try generator.generate(requests, settings: settings, batchSize: batch, progress: $0)

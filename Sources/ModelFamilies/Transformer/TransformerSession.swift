@@ -2,32 +2,32 @@ import KVCacheRuntime
 import ProfileFormat
 import TensorKernels
 
-/// Runs one batch through the transformer, scale by scale, against a cache (`models.md` section 3.5).
+/// Runs one batch through a transformer, scale by scale, against a cache (`models.md` sections 2.5 and 3.5).
 ///
 /// Holds the activations of one map; they are reused for every layer, scale and image.
-public final class InfinitySession {
-    let transformer: InfinityTransformer
+final class TransformerSession {
+    let stack: TransformerStack
     let cache: KVCache
     private let hidden, normed, qkv, queries, keys, values, attended, mlp, logits: FloatBuffer
     private let rawQueries: FloatBuffer?  // only for a rule that scores them
     private let scratch = ThreadScratch(countEach: 0)
 
     /// Bytes of the activations.
-    public var activationBytes: Int {
+    var activationBytes: Int {
         [hidden, normed, qkv, queries, keys, values, attended, mlp, logits].reduce(0) { $0 + $1.byteCount }
             + (rawQueries?.byteCount ?? 0) + scratch.byteCount
     }
 
     /// Allocates activations for the largest map of the cache's geometry.
     /// - Precondition: the cache's geometry is the transformer's.
-    public init(_ transformer: InfinityTransformer, cache: KVCache) {
-        let shape = transformer.shape, geometry = cache.geometry
+    init(_ stack: TransformerStack, cache: KVCache) {
+        let geometry = cache.geometry, c = stack.width
         precondition(
-            geometry.layers == shape.depth && geometry.heads == shape.heads && geometry.headWidth == shape.headWidth
-                && geometry.schedule == shape.schedule, "the cache's geometry is the transformer's")
-        self.transformer = transformer
+            geometry == stack.geometry(branches: geometry.branches, images: geometry.images),
+            "the cache's geometry is the transformer's")
+        self.stack = stack
         self.cache = cache
-        let rows = geometry.sequences * (shape.schedule.grids.map(\.tokenCount).max() ?? 0), c = shape.width
+        let rows = geometry.sequences * (stack.schedule.grids.map(\.tokenCount).max() ?? 0)
         hidden = FloatBuffer(count: rows * c)
         normed = FloatBuffer(count: rows * c)
         qkv = FloatBuffer(count: rows * 3 * c)
@@ -36,85 +36,63 @@ public final class InfinitySession {
         keys = FloatBuffer(count: rows * c)
         values = FloatBuffer(count: rows * c)
         attended = FloatBuffer(count: rows * c)
-        mlp = FloatBuffer(count: rows * shape.mlpWidth)
-        logits = FloatBuffer(count: rows * 2 * shape.bits)
+        mlp = FloatBuffer(count: rows * stack.mlpWidth)
+        logits = FloatBuffer(count: rows * stack.head.outputs)
     }
 
     /// The hidden state `[sequences, n_k, C]` before the first block, or after the last, of the map that ran last.
-    public func hiddenState(scale: Int) -> [Float] {
-        let rows = cache.geometry.sequences * transformer.shape.schedule.tokenCount(scale)
-        return Array(UnsafeBufferPointer(start: hidden.pointer, count: rows * transformer.shape.width))
+    func hiddenState(scale: Int) -> [Float] {
+        let rows = cache.geometry.sequences * stack.schedule.tokenCount(scale)
+        return Array(UnsafeBufferPointer(start: hidden.pointer, count: rows * stack.width))
     }
 
-    /// Embeds a map: scale 0 starts from the pooled text, later scales from `input` `[B, n_k, D]`, the same for every
-    /// branch. The level embedding is added once, before the first block.
-    public func embed(scale: Int, input: [Float]?, conditioning: InfinityConditioning) {
-        let shape = transformer.shape, c = shape.width, images = cache.geometry.images
-        let tokens = shape.schedule.tokenCount(scale)
-        if let input {
-            transformer.wordEmbedding(input, rows: images * tokens, into: hidden.pointer)
-            for branch in 1..<max(cache.geometry.branches, 1) {
-                (hidden.pointer + branch * images * tokens * c).update(from: hidden.pointer, count: images * tokens * c)
-            }
-        } else {
-            for sequence in 0..<conditioning.sequences {
-                for i in 0..<c {
-                    hidden.pointer[sequence * c + i] =
-                        conditioning.pooled[sequence * c + i] + transformer.positionStart[i]
-                }
-            }
-        }
-        let level = Array(transformer.levelEmbedding[(scale * c)..<((scale + 1) * c)])
-        for row in 0..<(cache.geometry.sequences * tokens) {
-            for i in 0..<c { hidden.pointer[row * c + i] += level[i] }
-        }
+    /// Embeds a map: the first from the condition, later ones from `input` `[B, n_k, inputs]`, the same for every branch.
+    func embed(scale: Int, input: [Float]?, conditioning: TransformerConditioning) {
+        stack.embedding.embed(
+            scale: scale, input: input, condition: conditioning.condition, geometry: cache.geometry,
+            into: hidden.pointer)
     }
 
     /// Runs all blocks on the embedded map, filling and compacting the cache.
-    public func runBlocks(
-        scale: Int, conditioning: InfinityConditioning, observer: (any AttentionObserver)? = nil,
+    func runBlocks(
+        scale: Int, conditioning: TransformerConditioning, observer: (any AttentionObserver)? = nil,
         disturbance: AttentionDisturbance? = nil
     ) {
-        for layer in transformer.blocks.indices {
+        for layer in stack.blocks.indices {
             runBlock(layer, scale: scale, conditioning: conditioning, observer: observer, disturbance: disturbance)
         }
     }
 
-    /// The logits `[sequences, n_k, 2 D]` of the map, before guidance and temperature.
-    public func headLogits(scale: Int, conditioning: InfinityConditioning) -> UnsafeBufferPointer<Float> {
-        let shape = transformer.shape, c = shape.width, tokens = shape.schedule.tokenCount(scale)
-        conditioning.headAda.withUnsafeBufferPointer { ada in
-            guard let ada = ada.baseAddress else { return }
-            nonisolated(unsafe) let ada2 = ada
-            perSequence(tokens) { sequence, first, count in
-                Kernels.layerNormModulated(
-                    self.hidden.pointer + first * c, rows: count, width: c, scale: ada2 + sequence * 2 * c,
-                    shift: ada2 + sequence * 2 * c + c, into: self.normed.pointer + first * c)
+    /// The logits `[sequences, n_k, outputs]` of the map, before guidance and temperature.
+    func headLogits(scale: Int, conditioning: TransformerConditioning) -> UnsafeBufferPointer<Float> {
+        let tokens = stack.schedule.tokenCount(scale), rows = cache.geometry.sequences * tokens
+        conditioning.headModulation.withUnsafeBufferPointer {
+            if let vectors = $0.baseAddress {
+                modulatedNorm(vectors, count: 2, scaleAt: 0, shiftAt: 1, tokens: tokens)
             }
         }
-        let rows = cache.geometry.sequences * tokens
-        transformer.head(normed.pointer, rows: rows, into: logits.pointer)
-        return UnsafeBufferPointer(start: logits.pointer, count: rows * 2 * shape.bits)
+        stack.head(normed.pointer, rows: rows, into: logits.pointer)
+        return UnsafeBufferPointer(start: logits.pointer, count: rows * stack.head.outputs)
     }
 
     // MARK: - One block
 
     private func runBlock(
-        _ layer: Int, scale: Int, conditioning: InfinityConditioning, observer: (any AttentionObserver)?,
+        _ layer: Int, scale: Int, conditioning: TransformerConditioning, observer: (any AttentionObserver)?,
         disturbance: AttentionDisturbance?
     ) {
-        let shape = transformer.shape, block = transformer.blocks[layer]
-        let tokens = shape.schedule.tokenCount(scale), rows = cache.geometry.sequences * tokens
-        conditioning.ada[layer].withUnsafeBufferPointer { buffer in
+        let block = stack.blocks[layer], mlpWidth = stack.mlpWidth
+        let tokens = stack.schedule.tokenCount(scale), rows = cache.geometry.sequences * tokens
+        conditioning.modulation[layer].withUnsafeBufferPointer { buffer in
             guard let ada = buffer.baseAddress else { return }
-            modulatedNorm(ada, scaleAt: 2, shiftAt: 4, tokens: tokens)
+            modulatedNorm(ada, count: 6, scaleAt: 2, shiftAt: 4, tokens: tokens)
             block.qkv(normed.pointer, rows: rows, into: qkv.pointer)
             splitHeads(block, scale: scale)
             cache.attend(
                 scale: scale, layer: layer, queries: queries.pointer, keys: keys.pointer, values: values.pointer,
                 rawQueries: rawQueries.map { UnsafePointer($0.pointer) }, into: attended.pointer, observer: observer)
             if let disturbance, disturbance.acts(layer: layer, scale: scale) {
-                let clean = qkv.pointer, c = shape.width  // free since its heads were split
+                let clean = qkv.pointer, c = stack.width  // free since its heads were split
                 block.attentionProjection(attended.pointer, rows: rows, into: clean)
                 disturbance.disturb(attended.pointer, scale: scale, geometry: cache.geometry)
                 block.attentionProjection(attended.pointer, rows: rows, into: normed.pointer)
@@ -125,11 +103,13 @@ public final class InfinitySession {
                 block.attentionProjection(attended.pointer, rows: rows, into: normed.pointer)
             }
             addGated(ada, gammaAt: 0, tokens: tokens)
-            crossAttend(block, layer: layer, tokens: tokens, conditioning: conditioning)
-            modulatedNorm(ada, scaleAt: 3, shiftAt: 5, tokens: tokens)
+            if let cross = block.crossAttention {
+                crossAttend(cross, layer: layer, tokens: tokens, conditioning: conditioning)
+            }
+            modulatedNorm(ada, count: 6, scaleAt: 3, shiftAt: 5, tokens: tokens)
             block.mlpIn(normed.pointer, rows: rows, into: mlp.pointer)
             perSequence(tokens) { _, first, count in
-                Kernels.geluTanh(self.mlp.pointer + first * shape.mlpWidth, count: count * shape.mlpWidth)
+                Kernels.geluTanh(self.mlp.pointer + first * mlpWidth, count: count * mlpWidth)
             }
             block.mlpOut(mlp.pointer, rows: rows, into: normed.pointer)
             addGated(ada, gammaAt: 1, tokens: tokens)
@@ -149,10 +129,13 @@ public final class InfinitySession {
         }
     }
 
-    private func modulatedNorm(_ ada: UnsafePointer<Float>, scaleAt: Int, shiftAt: Int, tokens: Int) {
-        let c = transformer.shape.width
+    /// `normed = LN(hidden) * (1 + scale) + shift`, with scale and shift among the `count` vectors of each sequence.
+    private func modulatedNorm(
+        _ vectors: UnsafePointer<Float>, count vectorCount: Int, scaleAt: Int, shiftAt: Int, tokens: Int
+    ) {
+        let c = stack.width
         perSequence(tokens) { sequence, first, count in
-            let vector = ada + sequence * 6 * c
+            let vector = vectors + sequence * vectorCount * c
             Kernels.layerNormModulated(
                 self.hidden.pointer + first * c, rows: count, width: c, scale: vector + scaleAt * c,
                 shift: vector + shiftAt * c, into: self.normed.pointer + first * c)
@@ -160,7 +143,7 @@ public final class InfinitySession {
     }
 
     private func addGated(_ ada: UnsafePointer<Float>, gammaAt: Int, tokens: Int) {
-        let c = transformer.shape.width
+        let c = stack.width
         perSequence(tokens) { sequence, first, count in
             Kernels.addGated(
                 self.hidden.pointer + first * c, self.normed.pointer + first * c,
@@ -168,11 +151,14 @@ public final class InfinitySession {
         }
     }
 
-    /// `[rows, 3C]` -> queries, keys, values `[sequence, H, n, D]`, queries and keys normalised, scaled and rotated.
-    private func splitHeads(_ block: InfinityBlock, scale: Int) {
-        let shape = transformer.shape, c = shape.width, d = shape.headWidth, heads = shape.heads
-        let tokens = shape.schedule.tokenCount(scale)
-        let cosines = transformer.rotary.cosines[scale], sines = transformer.rotary.sines[scale]
+    /// `[rows, 3C]` -> queries, keys, values `[sequence, H, n, D]`; queries and keys normalised, scaled and rotated, as far
+    /// as the family does so. The softmax scale goes into the queries.
+    private func splitHeads(_ block: TransformerBlock, scale: Int) {
+        let c = stack.width, d = stack.headWidth, heads = stack.heads
+        let tokens = stack.schedule.tokenCount(scale)
+        let cosines = stack.rotary?.cosines[scale], sines = stack.rotary?.sines[scale]
+        // Without normalisation VAR scales by a quarter of the usual 1 / sqrt(D).
+        let plainFactor = 0.25 / Float(d).squareRoot()
         Parallel.forEach(parts: cache.geometry.sequences * heads) { cell in
             let (sequence, head) = (cell / heads, cell % heads)
             let target = cell * tokens * d
@@ -188,23 +174,30 @@ public final class InfinitySession {
                         self.queries.pointer[target + place] - block.queryBias[head * d + place % d]
                 }
             }
-            Kernels.l2Normalise(
-                self.queries.pointer + target, rows: tokens, width: d, factor: block.queryScale[head])
-            Kernels.l2Normalise(self.keys.pointer + target, rows: tokens, width: d)
-            Kernels.rope(self.queries.pointer + target, rows: tokens, width: d, cosines: cosines, sines: sines)
-            Kernels.rope(self.keys.pointer + target, rows: tokens, width: d, cosines: cosines, sines: sines)
+            if let factors = block.queryFactors {
+                Kernels.l2Normalise(self.queries.pointer + target, rows: tokens, width: d, factor: factors[head])
+                Kernels.l2Normalise(self.keys.pointer + target, rows: tokens, width: d)
+            } else {
+                for place in target..<(target + tokens * d) { self.queries.pointer[place] *= plainFactor }
+            }
+            if let cosines, let sines {
+                Kernels.rope(self.queries.pointer + target, rows: tokens, width: d, cosines: cosines, sines: sines)
+                Kernels.rope(self.keys.pointer + target, rows: tokens, width: d, cosines: cosines, sines: sines)
+            }
         }
     }
 
-    private func crossAttend(_ block: InfinityBlock, layer: Int, tokens: Int, conditioning: InfinityConditioning) {
-        let shape = transformer.shape, c = shape.width, d = shape.headWidth, heads = shape.heads
+    private func crossAttend(
+        _ cross: CrossAttention, layer: Int, tokens: Int, conditioning: TransformerConditioning
+    ) {
+        let c = stack.width, d = stack.headWidth, heads = stack.heads
         let rows = cache.geometry.sequences * tokens
         perSequence(tokens) { _, first, count in
             Kernels.layerNorm(
-                self.hidden.pointer + first * c, rows: count, width: c, weight: block.crossNormWeight,
-                bias: block.crossNormBias, into: self.normed.pointer + first * c)
+                self.hidden.pointer + first * c, rows: count, width: c, weight: cross.normWeight,
+                bias: cross.normBias, into: self.normed.pointer + first * c)
         }
-        block.crossQuery(normed.pointer, rows: rows, into: queries.pointer)
+        cross.query(normed.pointer, rows: rows, into: queries.pointer)
         let factor = 1 / Float(d).squareRoot()
         perSequence(tokens) { _, first, count in
             for i in (first * c)..<((first + count) * c) { self.queries.pointer[i] *= factor }
@@ -215,8 +208,8 @@ public final class InfinitySession {
         Parallel.forEach(parts: cache.geometry.sequences * heads) { cell in
             let (sequence, head) = (cell / heads, cell % heads)
             let count = conditioning.textCounts[sequence], offset = head * count * d
-            conditioning.crossKeys[layer][sequence].withUnsafeBufferPointer { k in
-                conditioning.crossValues[layer][sequence].withUnsafeBufferPointer { v in
+            conditioning.textKeys[layer][sequence].withUnsafeBufferPointer { k in
+                conditioning.textValues[layer][sequence].withUnsafeBufferPointer { v in
                     var attention = Attention(
                         queries: self.queries.pointer + sequence * tokens * c + head * d, queryStride: c,
                         queryCount: tokens, headWidth: d,
@@ -228,7 +221,7 @@ public final class InfinitySession {
                 }
             }
         }
-        block.crossProjection(attended.pointer, rows: rows, into: normed.pointer)
+        cross.projection(attended.pointer, rows: rows, into: normed.pointer)
         perSequence(tokens) { _, first, count in
             Kernels.addGated(self.hidden.pointer + first * c, self.normed.pointer + first * c, rows: count, width: c)
         }

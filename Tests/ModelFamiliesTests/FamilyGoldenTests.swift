@@ -5,10 +5,24 @@ import ProfileFormat
 import TestSupport
 import Testing
 
-/// The Infinity family against the official code, with forced bits: `inf-a` (1:1, d16, learned empty text) and `inf-b`
-/// (1.25, d14 with spatial patchify, negative prompt, guidance list). Tolerances as the golden files state them.
-@Suite struct InfinityGoldenTests {
-    static let names = ["inf-a", "inf-b"]
+/// Both families against the official code, with forced choices. Tolerances as the golden files state them.
+@Suite struct FamilyGoldenTests {
+    /// A case with the options it was made for.
+    struct Name: Sendable, CustomTestStringConvertible {
+        let name: String
+        let options: String
+        var testDescription: String { "\(name): \(options)" }
+    }
+
+    static let infinity = [
+        Name(name: "inf-a", options: "Infinity, 1:1, d16, learned empty text"),
+        Name(name: "inf-b", options: "Infinity, h/w 1.25, d14 with patches, negative prompt, guidance list"),
+    ]
+    static let all =
+        infinity + [
+            Name(name: "var-a", options: "VAR, AdaLN per block, l2 attention, ten scales, guidance 1.5"),
+            Name(name: "var-b", options: "VAR, shared AdaLN, l2 attention, five scales, unused buffers, guidance 4"),
+        ]
 
     /// Rows of the golden selection out of `[sequences, ...]`.
     private func rows(_ indices: [Int], of values: [Float], sequences: Int) -> [Float] {
@@ -16,60 +30,62 @@ import Testing
         return indices.flatMap { values[($0 * each)..<(($0 + 1) * each)] }
     }
 
-    @Test(arguments: names) func pooledTextAndContext(name: String) throws {
-        let golden = try InfinityGoldenCase(name)
-        let conditioning = InfinityConditioning(golden.transformer, text: golden.text)
-        try expectClose(conditioning.pooled, golden.run.view("out.cond"), tolerance: 2e-5, what: "\(name): pooled text")
+    @Test(arguments: infinity) func pooledTextAndContext(_ item: Name) throws {
+        let golden = try GoldenCase(item.name)
+        let model = try #require(golden.model as? InfinityModel)
+        let text = golden.conditions.compactMap { if case .text(let rows) = $0 { rows } else { nil } }
+        let conditioning = InfinityConditioning(model.transformer, text: text)
+        try expectClose(
+            conditioning.pooled, golden.run.view("out.cond"), tolerance: 2e-5, what: "\(item.name): pooled text")
         try expectClose(
             conditioning.context.flatMap { $0 }, golden.run.view("out.context"), tolerance: 2e-5,
-            what: "\(name): context")
+            what: "\(item.name): context")
     }
 
-    @Test(arguments: names) func guidedLogitsHiddenStatesCodesAndImage(name: String) throws {
-        let golden = try InfinityGoldenCase(name)
-        let generator = InfinityGenerator(transformer: golden.transformer, cache: try golden.makeCache())
+    @Test(arguments: all) func guidedLogitsHiddenStatesCodesAndImage(_ item: Name) throws {
+        let golden = try GoldenCase(item.name), name = item.name
         var hooks = GenerationHooks()
         var logits: [Int: [Float]] = [:], hiddenIn: [Int: [Float]] = [:], hiddenOut: [Int: [Float]] = [:]
         hooks.logits = { logits[$0] = Array($1) }
         hooks.hiddenIn = { hiddenIn[$0] = $1 }
         hooks.hiddenOut = { hiddenOut[$0] = $1 }
-        hooks.forcedBits = golden.bits
-        let output = try generator.generate(text: golden.text, seeds: [1, 2], settings: golden.settings, hooks: hooks)
-        for scale in 0..<golden.shape.schedule.scaleCount {
-            try expectClose(
-                rows(golden.storedRows, of: hiddenIn[scale] ?? [], sequences: 4),
-                golden.run.view("out.hidden_in.\(scale)"),
-                tolerance: 5e-4, what: "\(name), scale \(scale): hidden state before block 0")
-            try expectClose(
-                rows(golden.storedRows, of: hiddenOut[scale] ?? [], sequences: 4),
-                golden.run.view("out.hidden_out.\(scale)"), tolerance: 5e-4,
-                what: "\(name), scale \(scale): hidden state after the last block")
+        let output = try golden.generate(try golden.makeCache(), hooks: hooks)
+        #expect(output.choices == golden.choices)
+        for scale in 0..<golden.stack.schedule.scaleCount {
+            for (what, values, tensor) in [
+                ("before block 0", hiddenIn, "out.hidden_in"), ("after the last block", hiddenOut, "out.hidden_out"),
+            ] {
+                try expectClose(
+                    rows(golden.storedRows, of: values[scale] ?? [], sequences: golden.sequences),
+                    golden.run.view("\(tensor).\(scale)"), tolerance: 5e-4,
+                    what: "\(name), scale \(scale): hidden state \(what)")
+            }
             try expectClose(
                 logits[scale] ?? [], golden.run.view("out.logits.\(scale)"), tolerance: 5e-4,
                 what: "\(name), scale \(scale): guided logits")
         }
-        let shape = golden.shape, grid = shape.codeGrid, d = shape.tokenizerBits, pixels = grid.height * grid.width
+        let view = try golden.run.view(golden.codeTensor)
+        let d = view.shape[1], pixels = view.shape[2] * view.shape[3]
         var codes: [Float] = []
         for code in output.codes {
             for c in 0..<d { for p in 0..<pixels { codes.append(code[p * d + c]) } }
         }
-        try expectClose(codes, golden.run.view("out.code"), tolerance: 2e-5, what: "\(name): accumulated code")
-        let row = try golden.config.member("image_rows").integers()[0]
-        let image = golden.decoder.decode(output.codes[row], height: grid.height, width: grid.width)
+        try expectClose(codes, view, tolerance: 2e-5, what: "\(name): accumulated codes")
+        let image = golden.model.decode(output.codes[golden.imageRow])
         try expectClose(image, golden.run.view("out.image"), tolerance: 2e-4, what: "\(name): decoded image")
+        let size = golden.model.pictureSize
+        #expect(try golden.run.view("out.image").shape == [1, 3, size.height, size.width])
     }
 
-    @Test(arguments: names) func cacheContentsAndAttentionProbabilities(name: String) throws {
-        let golden = try InfinityGoldenCase(name)
+    @Test(arguments: all) func cacheContentsAndAttentionProbabilities(_ item: Name) throws {
+        let golden = try GoldenCase(item.name), name = item.name
         let cache = try golden.makeCache()
-        let generator = InfinityGenerator(transformer: golden.transformer, cache: cache)
         let layer = try golden.config.member("attn_layer").integer()
         let scales = try golden.config.member("attn_scales").integers()
         let recorder = ProbabilityRecorder(layer: layer, scales: Set(scales))
         var hooks = GenerationHooks()
-        hooks.forcedBits = golden.bits
         hooks.attention = recorder
-        _ = try generator.generate(text: golden.text, seeds: [1, 2], settings: golden.settings, hooks: hooks)
+        _ = try golden.generate(cache, hooks: hooks)
 
         for scale in scales {
             let actual = golden.storedRows.flatMap { recorder.recorded[scale]?[$0] ?? [] }
@@ -78,8 +94,8 @@ import Testing
                 what: "\(name): attention of block \(layer), scale \(scale)")
         }
         // The golden cache holds the last scale too; ours never stores it.
-        let history = golden.shape.schedule.finalHistoryTokens, total = golden.shape.schedule.totalTokens
-        let d = golden.shape.headWidth, heads = golden.shape.heads
+        let history = golden.stack.schedule.finalHistoryTokens, total = golden.stack.schedule.totalTokens
+        let d = golden.stack.headWidth, heads = golden.stack.heads
         for block in try golden.config.member("cache_layers").integers() {
             let k = try golden.caches.float32("out.k.\(block)"), v = try golden.caches.float32("out.v.\(block)")
             for (place, sequence) in golden.storedRows.enumerated() {

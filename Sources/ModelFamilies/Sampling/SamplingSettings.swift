@@ -1,13 +1,16 @@
 /// How tokens are drawn: guidance, temperature, and what top-k and top-p cut off.
 public struct SamplingSettings: Sendable, Hashable {
-    /// Guidance weight per scale; the last entry serves all later scales. 1 is no guidance.
+    /// Guidance weight per scale; the last entry serves all later scales. 1 is no guidance for Infinity; for VAR, whose
+    /// guidance grows with the scale up to this, it is 0.
     public var guidance: [Float]
     /// Temperature per scale, likewise.
     public var temperature: [Float]
-    /// Keep the k likeliest classes (0: all); a bit has two.
+    /// Keep the k likeliest values of a choice (0: all); a bit has two.
     public var topK: Int
-    /// Keep the likeliest classes that hold this share of probability (0: all).
+    /// Keep the likeliest values that hold this share of probability (0: all).
     public var topP: Float
+    /// VAR's `more_smooth`: pictures are decoded from mixtures of codes in place of the drawn ones. For showing only.
+    public var mixesCodes = false
 
     /// Makes settings that are the same at every scale.
     public init(guidance: Float, temperature: Float, topK: Int, topP: Float) {

@@ -1,0 +1,184 @@
+import KVCacheRuntime
+import ProfileFormat
+import TensorKernels
+import VernierCore
+
+/// Draws a batch of images' choices, scale by scale, against one cache (`models.md` sections 2.4 and 3.5-3.7).
+///
+/// Made once for a batch size and a cache, used for any number of batches: nothing large is allocated per image.
+public final class NextScaleGenerator {
+    /// Choices and codes of one batch.
+    public struct Output: Sendable {
+        /// Choices `[scale][image][n_k, perToken]`: bits, or entries of the codebook.
+        public let choices: [[[Int32]]]
+        /// Summed codes of each image, `[Hf, Wf, d]`, channels last: the decoder's input.
+        public let codes: [[Float]]
+        /// Seconds by stage (no decoder).
+        public let times: StageTimes
+    }
+
+    /// The model.
+    public let model: any NextScaleModel
+    /// The cache, and in it the ledger of the last batch.
+    public let cache: KVCache
+    private let session: TransformerSession
+    private var codes: [ResidualCode]
+
+    /// Images per batch.
+    public var images: Int { cache.geometry.images }
+    /// Bytes of activations and scratch.
+    public var transientBytes: Int { session.activationBytes + cache.ledger.transientBytes }
+
+    /// Prepares for batches of the cache's size.
+    /// - Precondition: the cache's geometry is the transformer's.
+    public init(model: any NextScaleModel, cache: KVCache) {
+        self.model = model
+        self.cache = cache
+        session = TransformerSession(model.stack, cache: cache)
+        codes = Array(repeating: model.makeCode(), count: cache.geometry.images)
+    }
+
+    /// Generates one batch.
+    ///
+    /// `conditions` holds one entry a sequence: all conditional ones, then (with two branches) all unconditional ones.
+    /// `seeds` holds one seed an image: what is drawn at (scale, token, channel) depends, for given logits, on the image's
+    /// seed and this position alone. Logits are guided as the family does it, then divided by the temperature.
+    ///
+    /// Throws ``VernierError/Code/nonFinite`` if logits are not finite, ``VernierError/Code/mismatch`` if forced choices do
+    /// not fit, ``VernierError/Code/invalidArgument`` for conditions or settings that the model does not know.
+    /// - Precondition: there is one condition a sequence and one seed, that of a disturbance too, an image.
+    public func generate(
+        conditions: [ImageCondition], seeds: [UInt64], settings: SamplingSettings,
+        hooks: GenerationHooks = GenerationHooks()
+    ) throws -> Output {
+        let schedule = model.stack.schedule
+        precondition(
+            conditions.count == cache.geometry.sequences && seeds.count == images
+                && (hooks.disturbance.map { $0.seeds.count == images } ?? true),
+            "one condition a sequence, one seed an image")
+        try checkForced(hooks.forcedChoices)
+        var times = StageTimes(scaleCount: schedule.scaleCount)
+        let clock = ContinuousClock()
+        let started = clock.now
+        let conditioning = try model.conditioning(for: conditions)
+        times.textSeconds = (clock.now - started) / .seconds(1)
+        if let observer = hooks.attention { conditioning.reportGates(to: observer) }
+        cache.reset()
+        for index in codes.indices { codes[index].reset() }
+        var allChoices: [[[Int32]]] = []
+        for scale in 0..<schedule.scaleCount {
+            let input = scale == 0 ? nil : codes.flatMap { $0.input(scale: scale) }
+            var start = clock.now
+            session.embed(scale: scale, input: input, conditioning: conditioning)
+            hooks.hiddenIn?(scale, session.hiddenState(scale: scale))
+            session.runBlocks(
+                scale: scale, conditioning: conditioning, observer: hooks.attention, disturbance: hooks.disturbance)
+            hooks.hiddenOut?(scale, session.hiddenState(scale: scale))
+            let logits = session.headLogits(scale: scale, conditioning: conditioning)
+            times.transformerSeconds[scale] = (clock.now - start) / .seconds(1)
+            start = clock.now
+            let guided = try guide(logits, scale: scale, settings: settings)
+            guided.withUnsafeBufferPointer { hooks.logits?(scale, $0) }
+            let choices =
+                hooks.forcedChoices?[scale]
+                ?? draw(guided, scale: scale, seeds: seeds, settings: settings)
+            try addCodes(
+                of: choices, drawnFrom: guided, scale: scale, seeds: seeds, settings: settings)
+            allChoices.append(choices)
+            times.samplingSeconds += (clock.now - start) / .seconds(1)
+            hooks.finishedScale?(scale)
+        }
+        return Output(choices: allChoices, codes: codes.map(\.values), times: times)
+    }
+
+    /// Guided logits over temperature, `[B, n_k, logits]`.
+    private func guide(
+        _ logits: UnsafeBufferPointer<Float>, scale: Int, settings: SamplingSettings
+    ) throws -> [Float] {
+        let count = images * logitCount(scale)
+        let guidance = model.guidance(scale: scale, settings: settings)
+        let temperature = settings.temperature(scale: scale)
+        let guided = [Float](unsafeUninitializedCapacity: count) { result, initialised in
+            if guidance.unconditional == 0 || cache.geometry.branches == 1 {
+                for i in 0..<count { result[i] = logits[i] / temperature }
+            } else {
+                for i in 0..<count {
+                    result[i] =
+                        (guidance.conditional * logits[i] + guidance.unconditional * logits[count + i]) / temperature
+                }
+            }
+            initialised = count
+        }
+        guard Kernels.allFinite(guided, count: count) else {
+            throw VernierError(
+                .nonFinite, at: "logits of scale \(scale)", expected: "finite numbers", found: "NaN or infinity",
+                remedy: "The weights or the guidance (\(settings.guidance(scale: scale))) drive the model out of range."
+            )
+        }
+        return guided
+    }
+
+    /// Logits of one image at a scale.
+    private func logitCount(_ scale: Int) -> Int {
+        model.stack.schedule.tokenCount(scale) * model.choices.logitsPerToken
+    }
+
+    private func sampler(_ settings: SamplingSettings) -> ChoiceSampler {
+        ChoiceSampler(format: model.choices, sampler: ClassSampler(topK: settings.topK, topP: settings.topP))
+    }
+
+    private func draw(_ logits: [Float], scale: Int, seeds: [UInt64], settings: SamplingSettings) -> [[Int32]] {
+        let sampler = sampler(settings), each = logitCount(scale)
+        return logits.withUnsafeBufferPointer { logits in
+            guard let start = logits.baseAddress else { return [] }
+            return seeds.enumerated().map { image, seed in
+                sampler.draw(
+                    start + image * each, tokens: model.stack.schedule.tokenCount(scale), scale: scale, seed: seed)
+            }
+        }
+    }
+
+    /// Adds the codes of a map's choices, or of the mixtures they were drawn from, to the images so far.
+    private func addCodes(
+        of choices: [[Int32]], drawnFrom logits: [Float], scale: Int, seeds: [UInt64], settings: SamplingSettings
+    ) throws {
+        guard settings.mixesCodes else {
+            for image in codes.indices { codes[image].add(model.vectors(of: choices[image]), scale: scale) }
+            return
+        }
+        let sampler = sampler(settings), each = logitCount(scale), schedule = model.stack.schedule
+        for (image, seed) in seeds.enumerated() {
+            let weights = logits.withUnsafeBufferPointer { logits in
+                logits.baseAddress.map {
+                    sampler.mixture(
+                        $0 + image * each, tokens: schedule.tokenCount(scale), scale: scale,
+                        scaleCount: schedule.scaleCount, seed: seed)
+                } ?? []
+            }
+            guard let vectors = model.vectors(mixedBy: weights) else {
+                throw VernierError(
+                    .invalidArgument, at: "sampling", expected: "drawn codes",
+                    found: "mixed codes, which this family does not have", remedy: "Leave the mixing out.")
+            }
+            codes[image].add(vectors, scale: scale)
+        }
+    }
+
+    private func checkForced(_ forced: [[[Int32]]]?) throws {
+        guard let forced else { return }
+        let schedule = model.stack.schedule, values = Int32(model.choices.values)
+        let expected = (0..<schedule.scaleCount).map { schedule.tokenCount($0) * model.choices.perToken }
+        let fits =
+            forced.count == expected.count
+            && zip(forced, expected).allSatisfy { choices, count in
+                choices.count == images
+                    && choices.allSatisfy { $0.count == count && $0.allSatisfy { (0..<values).contains($0) } }
+            }
+        guard fits else {
+            throw VernierError(
+                .mismatch, at: "forced \(model.choices.name)s",
+                expected: "0 to \(values - 1), \(expected) values a scale for \(images) images",
+                found: "\(forced.map { $0.map(\.count) })")
+        }
+    }
+}
