@@ -136,7 +136,8 @@ let package = Package(
             name: "TensorKernelsTests", dependencies: ["CKernels", "TensorKernels", "Checkpoints", "TestSupport"]),
         .testTarget(name: "ProfileFormatTests", dependencies: ["VernierCore", "ProfileFormat", "TestSupport"]),
         .testTarget(
-            name: "CheckpointsTests", dependencies: ["VernierCore", "ProfileFormat", "Checkpoints", "TestSupport"]),
+            name: "CheckpointsTests", dependencies: ["VernierCore", "ProfileFormat", "Checkpoints", "TestSupport"],
+            exclude: ["Fixtures"]),
         .testTarget(
             name: "KVCacheRuntimeTests",
             dependencies: [

@@ -45,7 +45,8 @@ public struct ModelDirectory: Sendable {
     /// Opens the image tokeniser's weights.
     public func openImageTokenizer() throws -> SafetensorsFile { try SafetensorsFile(path: imageTokenizerPath) }
 
-    /// What a profile must have in common with this model; reads all of the transformer's weights once.
+    /// What a profile must have in common with this model; reads all of the transformer's weights once, unless their
+    /// digest is remembered (see ``WeightsDigestCache``).
     ///
     /// `branches` is 2 with classifier-free guidance, else 1.
     public func identity(branches: Int = 2) throws -> ModelIdentity {
@@ -53,7 +54,7 @@ public struct ModelDirectory: Sendable {
             family: configuration.family, name: configuration.name, branches: branches,
             layers: configuration.transformer.depth, heads: configuration.transformer.heads,
             headWidth: configuration.transformer.headWidth, shapeDigest: configuration.shapeDigest,
-            weightsDigest: weightsDigest(of: openTransformer()))
+            weightsDigest: weightsDigest(of: openTransformer(), cache: .standard))
     }
 
     private static let configurationFile = "config.json"

@@ -1,7 +1,7 @@
 import VernierCore
 
 /// A safetensors file, mapped into memory: opening reads only the header, tensors are paged in when they are used.
-public final class SafetensorsFile: TensorSource {
+public final class SafetensorsFile: FileTensorSource {
     /// The file's name without its folders.
     public let sourceName: String
     /// The file's path as given.
@@ -11,6 +11,7 @@ public final class SafetensorsFile: TensorSource {
     /// All tensors by name. A view keeps the map alive, also beyond the life of this object.
     public let tensors: [String: TensorView]
     public let tensorNames: [String]
+    public let files: [OpenedFile]
 
     /// Opens the file and checks its header completely; see <doc:ModelDirectory> for where such files stand.
     ///
@@ -21,11 +22,14 @@ public final class SafetensorsFile: TensorSource {
     /// Throws ``VernierError/Code/fileAccess`` or ``VernierError/Code/malformedFile``.
     public convenience init(path: String) throws {
         let file = try MappedFile(path: path)
-        try self.init(file.bytes, owner: file, name: file.name, path: path)
+        try self.init(file.bytes, owner: file, name: file.name, path: path, identity: file.identity)
     }
 
     /// Reads the file's content from `bytes`, which `owner` keeps valid.
-    init(_ bytes: UnsafeRawBufferPointer, owner: AnyObject, name: String, path: String = "") throws {
+    init(
+        _ bytes: UnsafeRawBufferPointer, owner: AnyObject, name: String, path: String = "",
+        identity: FileIdentity? = nil
+    ) throws {
         let header = try withExtendedLifetime(owner) { try SafetensorsHeader(bytes, name: name) }
         let data = UnsafeRawBufferPointer(rebasing: bytes[header.dataStart...])
         var tensors = [String: TensorView](minimumCapacity: header.entries.count)
@@ -36,6 +40,7 @@ public final class SafetensorsFile: TensorSource {
         }
         self.sourceName = name
         self.path = path
+        files = identity.map { [OpenedFile(path: path, identity: $0)] } ?? []
         self.metadata = header.metadata
         self.tensors = tensors
         self.tensorNames = tensors.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }

@@ -38,7 +38,10 @@ public struct SafetensorsWriter {
             guard descriptor >= 0 else { throw Self.failure(path, "cannot create a file there") }
             defer { close(descriptor) }
             try head.withUnsafeBytes { try Self.write($0, to: descriptor, path) }
-            for tensor in ordered { try tensor.withBytes { try Self.write($0, to: descriptor, path) } }
+            for tensor in ordered {
+                try tensor.withBytes { try Self.write($0, to: descriptor, path) }
+                tensor.release()
+            }
             guard fsync(descriptor) == 0 else { throw Self.failure(path, "cannot flush") }
         }
     }

@@ -2,10 +2,15 @@
 final class TensorBytes: @unchecked Sendable {  // written only while it is made
     let bytes: UnsafeRawBufferPointer
 
-    init(copying source: UnsafeRawBufferPointer) {
-        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: source.count, alignment: 64)
-        copy.copyMemory(from: source)
-        bytes = UnsafeRawBufferPointer(copy)
+    /// Allocates `byteCount` bytes, all of which `fill` must write.
+    init(byteCount: Int, fill: (UnsafeMutableRawBufferPointer) -> Void) {
+        let target = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
+        fill(target)
+        bytes = UnsafeRawBufferPointer(target)
+    }
+
+    convenience init(copying source: UnsafeRawBufferPointer) {
+        self.init(byteCount: source.count) { $0.copyMemory(from: source) }
     }
 
     deinit { bytes.deallocate() }

@@ -20,3 +20,13 @@ public func weightsDigest(of source: some TensorSource) throws -> String {
     }
     return digest.finalise()
 }
+
+/// The digest of the weights in files, from `cache` if they have not changed since it was last taken.
+///
+/// The same as ``weightsDigest(of:)``, whatever the cache holds.
+public func weightsDigest(of source: some FileTensorSource, cache: WeightsDigestCache) throws -> String {
+    if let known = cache.digest(of: source.files) { return known }
+    let digest = try weightsDigest(of: source)
+    cache.remember(digest, of: source.files)
+    return digest
+}

@@ -15,6 +15,8 @@ public final class MappedFile: @unchecked Sendable {
     public let path: String
     /// The mapped bytes; empty for an empty file. Valid while the object lives: prefer ``withBytes(_:)``.
     public let bytes: UnsafeRawBufferPointer
+    /// What the file was when it was opened.
+    public let identity: FileIdentity
     /// The file's size in bytes.
     public var count: Int { bytes.count }
 
@@ -35,6 +37,7 @@ public final class MappedFile: @unchecked Sendable {
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             throw VernierError(.fileAccess, at: name, expected: "a regular file", found: "something else")
         }
+        identity = FileIdentity(status)
         let size = Int(status.st_size)
         guard size > 0 else {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
