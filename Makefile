@@ -12,7 +12,6 @@ VERNIER  := .build/release/vernier
 MODEL    := Calibration/Models/tangram
 CORPORA  := Calibration/Corpora
 OUT      := out/demo
-METHODS  := full-cache,random,sliding-window,streaming-llm,h2o,attention-mass,scalekv-paper,heatkv,attention-matching,oracle,position-plan,position-plan-summary,pooling-plan-uniform,pooling-plan,pooling-plan-refined
 PACKAGES := pkg-config libopenblas-dev libhdf5-dev libpng-dev libsentencepiece-dev
 
 .PHONY: help setup build demo test profiles frontier format lint bench tangram clean
@@ -72,15 +71,19 @@ profiles: build
 	$(VERNIER) eval --model $(MODEL) --prompts $(CORPORA)/tangram-heldout.jsonl --limit 64 --batch 8 --attach \
 	  --profile Profiles/tangram-20.json --profile Profiles/tangram-10.json --profile Profiles/tangram-5.json --out out/profiles
 
-# Methods (METHODS=... for others) at every budget, 128 held-out prompts x 2 seeds: the tables in Profiles/frontier. About half an hour
-# on two cores; goes on where it was interrupted.
+# Every method at every budget and at ScaleKV's bytes, 128 held-out prompts x 2 seeds, and pictures at 20 % in int8 with
+# their differences: Profiles/frontier. An hour and a half on two idle cores; goes on where it was interrupted.
 frontier: build
 	@mkdir -p out/frontier Profiles/frontier
 	test -s out/frontier/statistics.h5 || $(VERNIER) calibrate --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --limit 64 --batch 8 --out out/frontier/statistics.h5
 	$(VERNIER) frontier --model $(MODEL) --statistics out/frontier/statistics.h5 --prompts $(CORPORA)/tangram-heldout.jsonl \
-	  --limit 128 --seeds 2 --budgets 1%,2%,3%,5%,10%,20%,30% --storage float32,int8 --narrow pooling-plan,pooling-plan-refined \
-	  --methods $(METHODS) --divergence-prompts 32 --variant-prompts 8 --refine 64 --refine-prompts $(CORPORA)/tangram-calibration.jsonl --out out/frontier
-	cp out/frontier/frontier.json out/frontier/frontier.md out/frontier/frontier.svg out/frontier/frontier.png Profiles/frontier
+	  --limit 128 --seeds 2 --budgets 1%,2%,3%,4%,5%,6%,10%,20%,30%,336384B --storage float32,int8,int4 \
+	  --narrow full-cache,pooling-plan,pooling-plan-refined --divergence-prompts 32 --variant-prompts 8 \
+	  --refine 64 --refine-prompts $(CORPORA)/tangram-calibration.jsonl --out out/frontier
+	$(VERNIER) eval --model $(MODEL) --prompts $(CORPORA)/tangram-heldout.jsonl --limit 12 --batch 4 --amplify 8 \
+	  --profile out/frontier/profiles/pooling-plan-refined-20pc-int8.json --out out/frontier/sheet
+	cp out/frontier/frontier.json out/frontier/frontier.md out/frontier/frontier.svg out/frontier/frontier.png \
+	  out/frontier/sheet/contact-sheet.png Profiles/frontier
 
 format:
 	swift format -i -p -r Package.swift Sources Tests
