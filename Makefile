@@ -1,6 +1,6 @@
 # make demo   set up, build, then calibrate the shipped model, compile 10 % profiles, generate, print the table
 # make test   set up, build, run every test (what CI runs)
-# More:       setup build profiles frontier format lint bench tangram clean
+# More:       setup build profiles peer-profiles frontier format lint bench tangram clean
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -14,7 +14,7 @@ CORPORA  := Calibration/Corpora
 OUT      := out/demo
 PACKAGES := pkg-config libopenblas-dev libhdf5-dev libpng-dev libsentencepiece-dev
 
-.PHONY: help setup build demo test profiles frontier format lint bench tangram clean
+.PHONY: help setup build demo test profiles peer-profiles frontier format lint bench tangram clean
 
 help:
 	@sed -n 's/^# \?//; 1,3p' Makefile
@@ -70,6 +70,11 @@ profiles: build
 	  --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --out Profiles/tangram-$$share.json; done
 	$(VERNIER) eval --model $(MODEL) --prompts $(CORPORA)/tangram-heldout.jsonl --limit 64 --batch 8 --attach \
 	  --profile Profiles/tangram-20.json --profile Profiles/tangram-10.json --profile Profiles/tangram-5.json --out out/profiles
+
+# ScaleKV's released budgets as profiles, from their numbers.
+peer-profiles: build
+	for model in 2b 8b; do $(VERNIER) import Profiles/sources/scalekv-10.json --from scalekv-rows --like infinity-$$model \
+	  --out Profiles/scalekv-infinity-$$model-10.json; done
 
 # Every method at every budget and at ScaleKV's bytes, 128 held-out prompts x 2 seeds, and pictures at 20 % in int8 with
 # their differences: Profiles/frontier. An hour and a half on two idle cores; goes on where it was interrupted.

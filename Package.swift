@@ -103,8 +103,10 @@ let package = Package(
         // Proof and command line.
         .target(
             name: "Presentation",
-            dependencies: ["VernierCore", "ProfileFormat", "CalibrationStatistics", "ProfileCompiler"],
-            swiftSettings: strict),
+            dependencies: [
+                "VernierCore", "ProfileFormat", "Checkpoints", "ModelFamilies", "Generation", "CalibrationStatistics",
+                "ProfileCompiler",
+            ], swiftSettings: strict),
         .target(
             name: "Evaluation",
             dependencies: [
@@ -119,7 +121,7 @@ let package = Package(
         .executableTarget(
             name: "vernier",
             dependencies: [
-                "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation",
+                "VernierCore", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies", "Generation",
                 "CalibrationStatistics",
                 "StatisticsFile", "ProfileCompiler", "Calibration", "Refinement", "Evaluation",
                 "Frontier", "Presentation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -147,7 +149,7 @@ let package = Package(
             name: "ModelFamiliesTests",
             dependencies: [
                 "VernierCore", "TensorKernels", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies",
-                "Generation", "TestSupport",
+                "TextEncoding", "Generation", "TestSupport",
             ],
             exclude: ["Fixtures"]),
         .testTarget(

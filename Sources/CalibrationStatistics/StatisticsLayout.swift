@@ -81,7 +81,13 @@ public struct StatisticsLayout: Sendable, Hashable {
     }
 
     /// Lays out the statistics of the model `identity` under `schedule`.
+    ///
+    /// Throws ``VernierError/Code/invalidArgument`` besides for a model whose weights are unknown: nothing was measured on it.
     public init(identity: ModelIdentity, schedule: ScaleSchedule, topCounts: [Int], signCount: Int = 0) throws {
+        guard identity.weightsDigest != nil else {
+            throw VernierError(
+                .invalidArgument, at: "statistics layout", expected: "a model of known weights", found: "none named")
+        }
         try self.init(
             branches: identity.branches, layers: identity.layers, heads: identity.heads, schedule: schedule,
             topCounts: topCounts, signCount: signCount)

@@ -18,7 +18,7 @@ struct MeasurementKey: Sendable {
         fields =
             try [
                 Measurement.format, "\(Measurement.version)", toolVersion, identity.family, identity.shapeDigest,
-                identity.weightsDigest, "\(settings.guidance)", "\(settings.temperature)", "\(settings.topP)",
+                identity.weightsDigest ?? "", "\(settings.guidance)", "\(settings.temperature)", "\(settings.topP)",
                 "\(settings.topK)", "\(bench.seeds)", vocabularyDigest ?? "none",
                 "\(min(divergencePrompts ?? bench.prompts.count, bench.prompts.count))",
             ] + (InfinitySchedule(of: bench.model.schedule).map { ["\($0)"] } ?? [])  // other models have but one

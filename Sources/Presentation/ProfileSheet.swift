@@ -33,16 +33,29 @@ public struct ProfileSheet: Sendable {
             profile    \(profile.policy.name) (\(profile.policy.parameters.summary))
             selection  \(profile.selection)
             model      \(profile.model.name) (\(profile.model.family)), \(profile.model.layers) layers x \
-            \(profile.model.heads) heads of \(profile.model.headWidth), weights \(profile.model.weightsDigest.prefix(12))...
-            budget     asked \(profile.requestedBudget); holds \(budget.lastScaleSlots) slots a branch at the last scale, \
+            \(profile.model.heads) heads of \(profile.model.headWidth), weights \(weightsText)
+            budget     asked \(profile.requestedBudget); holds \(budget.lastScaleSlots) slots in all branches at the last scale, \
             \((budget.keptShare * 1000).rounded() / 10) % of \(budget.fullHistoryTokens) history tokens
             bytes      \(plan.residentBytes()) a picture, full cache \(plan.fullCacheBytes()); \(profile.storage)
-            from       \(profile.provenance.promptCount) prompts, statistics \
-            \(profile.provenance.statisticsDigest.prefix(12))..., vernier \(profile.provenance.toolVersion)\(evidenceText)
+            from       \(originText), vernier \(profile.provenance.toolVersion)\(evidenceText)
 
             Kept share of the history when a scale begins, by layer (^ drafter), and mean tokens a cell:
             \(HeatMap.text(heading: "scale", rows: rows))
             """
+    }
+
+    private var weightsText: String {
+        profile.model.weightsDigest.map { "\($0.prefix(12))..." } ?? "unknown: only the architecture is compared"
+    }
+
+    /// What the profile was made of.
+    private var originText: String {
+        let provenance = profile.provenance
+        guard let source = provenance.source else {
+            return "\(provenance.promptCount) prompts, statistics \((provenance.statisticsDigest ?? "").prefix(12))..."
+        }
+        return "\(source.fileName) (\(source.format), \(source.fileDigest.prefix(12))...)"
+            + (source.origin.isEmpty ? "" : ", \(source.origin)")
     }
 
     /// The evidence on lines of its own, each after a new line; empty without evidence.

@@ -9,7 +9,7 @@ extension CalibrationStatistics {
     public func contentDigest() -> String {
         var digest = Digest()
         for text in [
-            identity.family, identity.shapeDigest, identity.weightsDigest, corpus.digest,
+            identity.family, identity.shapeDigest, identity.weightsDigest ?? "", corpus.digest,
             "\(identity.branches) \(identity.layers) \(identity.heads) \(identity.headWidth)",
             (schedule.grids + [schedule.ropeGrid]).map { "\($0.height)x\($0.width)" }.joined(separator: " "),
             "\(corpus.promptCount)", "\(settings.topCounts) \(settings.seed) \(settings.guidance)",

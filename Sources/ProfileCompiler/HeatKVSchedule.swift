@@ -147,14 +147,13 @@ struct HeatKVSchedule: Sendable, Hashable {
             (0..<layers * heads).map { slot -> BoundaryMap in
                 guard scale > 0 else { return BoundaryMap(keeping: 0) }
                 let (layer, head) = (slot / heads, slot % heads)
-                var labels: [Int?] = []
+                var kept: [Bool] = []
                 for source in 0..<scale
                 where source == scale - 1 || holds(source: source, layer: layer, head: head, scale: scale - 1) {
                     let stays = holds(source: source, layer: layer, head: head, scale: scale)
-                    let first = labels.count
-                    labels += (0..<schedule.tokenCount(source)).map { stays ? first + $0 : nil }
+                    kept += repeatElement(stays, count: schedule.tokenCount(source))
                 }
-                return BoundaryMap(labels: labels)
+                return BoundaryMap(kept: kept)
             }
         }
         return try PoolingPlan(

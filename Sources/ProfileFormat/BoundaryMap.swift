@@ -68,6 +68,17 @@ public struct BoundaryMap: Sendable, Hashable {
         self.init(targets: targets, slotCount: slots.count)
     }
 
+    /// A map that drops some sources and keeps the others apart, in order.
+    public init(kept: [Bool]) {
+        var slots = 0
+        let targets = kept.map { isKept -> UInt16 in
+            guard isKept else { return Self.dropped }
+            defer { slots += 1 }
+            return UInt16(clamping: slots)
+        }
+        self.init(targets: targets, slotCount: slots)
+    }
+
     /// A map from its targets; the plan that takes it up checks them.
     init(
         targets: [UInt16], slotCount: Int, weightCodes: [UInt8] = [], keyCodes: [Int16] = [], valueCodes: [Int16] = [],

@@ -14,6 +14,8 @@ enum FormatLimits {
     static let cells = 1 << 20
     static let headWidth = 1...2048
     static let nameBytes = 200
+    /// Where an imported file comes from.
+    static let originBytes = 1000
     static let parameters = 64
     static let figures = 64
     static let evidenceSeeds = 1 << 16

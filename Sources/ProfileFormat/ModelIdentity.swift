@@ -16,8 +16,12 @@ public struct ModelIdentity: Sendable, Hashable {
     public let headWidth: Int
     /// SHA-256 over everything that shapes the computation (the family defines it), 64 lower-case hexadecimal digits.
     public let shapeDigest: String
-    /// SHA-256 over the weights, 64 lower-case hexadecimal digits.
-    public let weightsDigest: String
+    /// SHA-256 over the weights, 64 lower-case hexadecimal digits; nil if the weights are unknown, as in a profile that was
+    /// imported for an architecture. Weights are then not compared; see ``architectureOnlyRequirement``.
+    public let weightsDigest: String?
+
+    /// The feature that a profile requires of its readers if it names no weights: to know that there may be none.
+    public static let architectureOnlyRequirement = "architecture-only-identity"
 
     /// Checks and makes an identity.
     ///
@@ -25,7 +29,7 @@ public struct ModelIdentity: Sendable, Hashable {
     /// layers and heads (at most 65,536 together), 1 to 2048 channels per head, names of 1 to 200 bytes.
     public init(
         family: String, name: String, branches: Int, layers: Int, heads: Int, headWidth: Int, shapeDigest: String,
-        weightsDigest: String
+        weightsDigest: String?
     ) throws {
         self.family = family
         self.name = name
@@ -58,7 +62,7 @@ public struct ModelIdentity: Sendable, Hashable {
             problems.append("expected a \(word) of 1 to \(FormatLimits.nameBytes) bytes, found \(text.utf8.count)")
         }
         for (word, text) in [("shape digest", shapeDigest), ("weights digest", weightsDigest)] {
-            if let problem = DigestText.problem(word, text) { problems.append(problem) }
+            if let text, let problem = DigestText.problem(word, text) { problems.append(problem) }
         }
         return problems
     }
@@ -66,7 +70,7 @@ public struct ModelIdentity: Sendable, Hashable {
     /// What stands otherwise than in `other`, all of it, as readable sentences: `other` is what was expected, this is
     /// what was found.
     ///
-    /// ``name`` is informative and not compared.
+    /// ``name`` is informative and not compared; weights are not if `other` does not know them.
     public func differences(from other: ModelIdentity) -> [String] {
         var differences: [String] = []
         if family != other.family {
@@ -78,22 +82,24 @@ public struct ModelIdentity: Sendable, Hashable {
         ] where expected != found {
             differences.append("expected \(expected) \(word), found \(found)")
         }
-        for (word, expected, found) in [
-            ("shape digest", other.shapeDigest, shapeDigest), ("weights digest", other.weightsDigest, weightsDigest),
-        ] where expected != found {
-            differences.append("expected \(word) \(expected.prefix(12))..., found \(found.prefix(12))...")
+        func requireSame(_ word: String, _ expected: String, _ found: String?) {
+            guard expected != found else { return }
+            let text = found.map { "\($0.prefix(12))..." } ?? "none"
+            differences.append("expected \(word) \(expected.prefix(12))..., found \(text)")
         }
+        requireSame("shape digest", other.shapeDigest, shapeDigest)
+        if let expected = other.weightsDigest { requireSame("weights digest", expected, weightsDigest) }
         return differences
     }
 }
 
 extension ModelIdentity {
-    /// The identity as an object with one member per property.
+    /// The identity as an object with one member per property; unknown weights are null.
     public var jsonValue: JSONValue {
         [
             "branches": .integer(Int64(branches)), "family": .string(family), "headWidth": .integer(Int64(headWidth)),
             "heads": .integer(Int64(heads)), "layers": .integer(Int64(layers)), "name": .string(name),
-            "shapeDigest": .string(shapeDigest), "weightsDigest": .string(weightsDigest),
+            "shapeDigest": .string(shapeDigest), "weightsDigest": weightsDigest.map { .string($0) } ?? .null,
         ]
     }
 
@@ -111,10 +117,15 @@ extension ModelIdentity {
                 family: cursor.member("family").string(), name: cursor.member("name").string(), branches: branches,
                 layers: layers, heads: heads, headWidth: headWidth,
                 shapeDigest: cursor.member("shapeDigest").string(),
-                weightsDigest: cursor.member("weightsDigest").string())
+                weightsDigest: Self.weightsDigest(cursor.member("weightsDigest")))
         } catch let error as VernierError where error.code == .invalidArgument {
             throw VernierError(.malformedFile, at: cursor.place, problems: error.problems)
         }
+    }
+
+    /// The member must be there: weights are unknown only if the file says so.
+    private static func weightsDigest(_ cursor: JSONCursor) throws -> String? {
+        cursor.value == .null ? nil : try cursor.string()
     }
 }
 

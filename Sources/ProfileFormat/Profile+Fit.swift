@@ -7,6 +7,14 @@ extension Profile {
         model.differences(from: self.model) + schedule.differences(from: self.schedule)
     }
 
+    /// What ``requireFit(model:schedule:name:)`` leaves unchecked, as a sentence for people; nil if it compares weights too.
+    ///
+    /// `name` is the profile's file name.
+    public func fitCaveat(name: String = "profile") -> String? {
+        guard model.weightsDigest == nil else { return nil }
+        return "\(name) names no weights: only the architecture and the schedule were compared, not the weights"
+    }
+
     /// Throws one ``VernierError/Code/mismatch`` with all differences unless the profile fits.
     ///
     /// `name` is the profile's file name, for the message.

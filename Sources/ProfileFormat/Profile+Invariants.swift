@@ -84,7 +84,7 @@ extension Profile {
         return problems
     }
 
-    /// A planned selection has a plan, whose slots are the capacities, and says that readers must know it.
+    /// A planned selection has a plan, whose slots are the capacities; readers must know what is said so.
     private var planProblems: [String] {
         guard selection.isPlanned == (plan != nil) else {
             return [
@@ -92,15 +92,33 @@ extension Profile {
                     + "found \(plan == nil ? "none" : "one")"
             ]
         }
-        var problems: [String] = []
-        if requires.contains(PoolingPlan.requirement) != (plan != nil) {
-            problems.append(
-                "expected the requirement \(JSONValue.quoted(PoolingPlan.requirement)) exactly if there is a plan")
-        }
+        var problems = requirementProblems
         if let plan, plan.capacities != capacities {
             problems.append("expected a plan whose slots are the capacities, found other slots")
         }
         return problems
+    }
+
+    /// The features that a reader must know to use a profile of these parts.
+    static func requirements(model: ModelIdentity, plan: PoolingPlan?, provenance: Provenance) -> [String] {
+        [
+            model.weightsDigest == nil ? ModelIdentity.architectureOnlyRequirement : nil,
+            plan == nil ? nil : PoolingPlan.requirement,
+            provenance.source == nil ? nil : Provenance.importedRequirement,
+        ].compactMap { $0 }
+    }
+
+    /// Each feature is required exactly if the profile has what it is about.
+    private var requirementProblems: [String] {
+        let needed = Self.requirements(model: model, plan: plan, provenance: provenance)
+        return [
+            (ModelIdentity.architectureOnlyRequirement, "the model's weights are unknown"),
+            (PoolingPlan.requirement, "there is a plan"),
+            (Provenance.importedRequirement, "the profile was imported"),
+        ].compactMap { name, reason in
+            requires.contains(name) == needed.contains(name)
+                ? nil : "expected the requirement \(JSONValue.quoted(name)) exactly if \(reason)"
+        }
     }
 
     private var roleProblems: [String] {

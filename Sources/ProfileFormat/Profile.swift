@@ -10,7 +10,9 @@ public struct Profile: Sendable, Hashable {
     /// The version of the format that this build reads and writes.
     public static let version = 1
     /// The entries of ``requires`` that this build can honour.
-    public static let knownRequirements = [PoolingPlan.requirement]
+    public static let knownRequirements = [
+        ModelIdentity.architectureOnlyRequirement, PoolingPlan.requirement, Provenance.importedRequirement,
+    ]
 
     /// Features that a reader must know, or else refuse the profile; sorted.
     public let requires: [String]
@@ -58,7 +60,9 @@ public struct Profile: Sendable, Hashable {
             capacities: capacities, schedule: schedule, storage: storage, headWidth: model.headWidth,
             branches: model.branches)
         self.init(
-            unchecked: Set(requires + (boundaries == nil ? [] : [PoolingPlan.requirement])).sorted(), model: model,
+            unchecked: Set(
+                requires + Self.requirements(model: model, plan: boundaries, provenance: provenance)
+            ).sorted(), model: model,
             schedule: schedule, policy: policy, selection: selection,
             storage: storage, requestedBudget: requestedBudget,
             realisedBudget: RealisedBudget(capacities: capacities, schedule: schedule, plan: plan),

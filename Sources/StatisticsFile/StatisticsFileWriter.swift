@@ -95,7 +95,8 @@ struct StatisticsFileWriter {
         let texts = [
             (Names.format, StatisticsSeal.format), (Names.toolVersion, settings.toolVersion),
             (Names.family, identity.family), (Names.name, identity.name),
-            (Names.shapeDigest, identity.shapeDigest), (Names.weightsDigest, identity.weightsDigest),
+            (Names.shapeDigest, identity.shapeDigest),
+            (Names.weightsDigest, identity.weightsDigest ?? ""),  // statistics are of known weights
             (Names.corpusDigest, statistics.corpus.digest),
             (Names.storageFormats, settings.storageFormats.map(\.name).joined(separator: " ")),
         ]

@@ -1,5 +1,6 @@
 import CalibrationStatistics
 import Checkpoints
+import Foundation
 import ProfileCompiler
 import ProfileFormat
 import StatisticsFile
@@ -41,5 +42,19 @@ import Testing
         // Its held-out figures are of this very profile.
         let evidence = try #require(profile.evidence)
         #expect(evidence.promptCount >= 32)
+    }
+
+    /// ScaleKV's released budgets: made of the numbers in `Profiles/sources`, to the byte (`make peer-profiles`).
+    @Test(arguments: ["2b", "8b"]) func peersProfilesAreMadeOfTheirNumbers(model: String) throws {
+        let path = "\(Self.root)/Profiles/scalekv-infinity-\(model)-10.json"
+        let shipped = try Profile(contentsOf: path)
+        let configuration = try InfinityRelease(named: "infinity-\(model)").configuration
+        let again = try importScaleKVRows(
+            contentsOf: "\(Self.root)/Profiles/sources/scalekv-10.json", release: "infinity-\(model)",
+            target: ImportTarget(
+                model: configuration.architectureIdentity(), schedule: configuration.schedule,
+                toolVersion: shipped.provenance.toolVersion))
+        #expect(try again.profile.canonicalText() == String(contentsOfFile: path, encoding: .utf8))
+        #expect(again.warnings == [] && shipped.realisedBudget.meanTokensPerCell == 650)
     }
 }

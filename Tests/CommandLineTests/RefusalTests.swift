@@ -39,6 +39,51 @@ import Testing
         Refusal(evaluate + " --profile {p.json} --aspect 1", 1, "to choose the aspect 1:1 for"),
         Refusal(generate + " --aspect 21:9", 64, "aspect \"21:9\": expected one of 1:1, 4:5,"),
         Refusal(calibrate + " --resolution 2M", 64, "resolution \"2M\": expected one of 0.06M, 0.25M, 0.60M, 1M"),
+        // Model directories and dry runs.
+        Refusal("show {model} --aspect 4:3", 1, "schedule: expected a model of Infinity's official schedules"),
+        Refusal("show {model} --profile {foreign.json}", 1, "foreign.json: the profile of", "weights digest"),
+        Refusal("show {model} --text-tokens 0", 64, "--text-tokens: expected a whole number of at least 1"),
+        Refusal("show {model} --statistics {s.h5}", 1, "--statistics", "found a model directory"),
+        Refusal("show {p.json} --aspect 4:3", 1, "p.json: expected a model directory"),
+        Refusal("show", 64, "Give either a file or --like NAME"),
+        Refusal("show {model} --like infinity-2b", 64, "Give either a file or --like NAME"),
+        Refusal("show --like infinity-3b", 1, "model: expected one of infinity-125m, infinity-2b, infinity-8b"),
+        Refusal("show {no-model}", 1, "no-model: expected the files", "no config.json"),
+        Refusal(generate + " --dry-run --profile {foreign.json}", 1, "foreign.json: the profile of", "weights digest"),
+        // Other projects' files.
+        Refusal("import {notes.txt} --from scalekv-json --like infinity-2b --out {out}/p.json", 1, "notes.txt, line 1"),
+        Refusal(
+            "import {p.json} --from scalekv-json --like infinity-2b --out {out}/p.json", 1,
+            "p.json: expected only the members Scale 9"),
+        Refusal(
+            "import {p.json} --from heatkv-order --keep 10% --like infinity-2b --out {out}/p.json", 1,
+            "only the members metadata, orders"),
+        Refusal(
+            "import {p.json} --from heatkv-order --keep 10 --like infinity-2b --out {out}/p.json", 1,
+            "--keep: expected a share such as 10%"),
+        Refusal("import {p.json} --from scalekv --like infinity-2b --out {out}/p.json", 64, "--from: expected one of"),
+        Refusal(
+            "import {p.json} --from scalekv-json --like infinity --out {out}/p.json", 1,
+            "model: expected one of infinity-125m, infinity-2b, infinity-8b"),
+        Refusal("import {p.json} --from scalekv-json --out {out}/p.json", 64, "Give either --like NAME or --model"),
+        Refusal("import {p.json} --from heatkv-order --like infinity-2b --out {out}/p.json", 64, "--keep 10%"),
+        Refusal(
+            "import {p.json} --from scalekv-json --keep 10% --like infinity-2b --out {out}/p.json", 64,
+            "a budget file has its own budget"),
+        Refusal(
+            "import {p.json} --from scalekv-json --boundary --like infinity-2b --out {out}/p.json", 64,
+            "--boundary goes with heatkv-order"),
+        Refusal(
+            "import {p.json} --from scalekv-rows --model {model} --out {out}/p.json", 64, "give --like NAME"),
+        Refusal(
+            "import {p.json} --from scalekv-json --storage int3 --like infinity-2b --out {out}/p.json", 1,
+            "--storage: expected one of float32"),
+        Refusal("export {p.json} --to scalekv --out {out}/b.json", 64, "--to: expected one of scalekv-json"),
+        Refusal(
+            "export {p.json} --to scalekv-json --out {out}/b.json", 1,
+            "p.json: expected the schedule that the released",
+            "expected 32 or 40 layers"),
+        Refusal("export {cut.json} --to scalekv-json --out {out}/b.json", 1, "cut.json, line"),
         // Damaged files.
         Refusal("generate --model {cut-model} --prompt a --out {out}/a.png", 1, "transformer.safetensors", "bytes"),
         Refusal(

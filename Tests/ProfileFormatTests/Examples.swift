@@ -14,7 +14,7 @@ enum Examples {
 
     static func model(
         family: String = "infinity", name: String = "tiny", branches: Int = 2, layers: Int = 3, heads: Int = 2,
-        headWidth: Int = 16, shapeDigest: String = digest, weightsDigest: String = digest
+        headWidth: Int = 16, shapeDigest: String = digest, weightsDigest: String? = digest
     ) throws -> ModelIdentity {
         try ModelIdentity(
             family: family, name: name, branches: branches, layers: layers, heads: heads, headWidth: headWidth,

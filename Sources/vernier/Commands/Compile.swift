@@ -118,12 +118,13 @@ struct Compile: ParsableCommand {
         let corpus = try Corpus(path: prompts)
         guard corpus.digest == profile.provenance.corpusDigest else {
             throw VernierError(
-                .mismatch, at: prompts, expected: "the corpus of the statistics, \(profile.provenance.corpusDigest)",
+                .mismatch, at: prompts,
+                expected: "the corpus of the statistics, \(profile.provenance.corpusDigest ?? "none")",
                 found: corpus.digest, remedy: "Refine with the corpus that was calibrated on.")
         }
         let refiner = try PlanRefiner(
             model: try TextToImageModel(path: path, schedule: ScheduleChoice(of: profile.schedule)),
-            request: RefinementRequest(corpus: corpus, promptCount: count, seed: profile.provenance.seed))
+            request: RefinementRequest(corpus: corpus, promptCount: count, seed: profile.provenance.seed ?? 0))
         let (refined, report) = try progress.run { try refiner.refine(profile, name: out, progress: $0) }
         print(
             "refined on \(count) prompts: held-out error \(Float(report.errorBefore)) -> \(Float(report.errorAfter)), "
@@ -133,13 +134,7 @@ struct Compile: ParsableCommand {
 
     private func budget() throws -> BudgetRequest {
         if let keep {
-            // A bare number would read as tokens.
-            guard keep.hasSuffix("%") else {
-                throw VernierError(
-                    .invalidArgument, at: "--keep", expected: "a share such as 10%", found: JSONValue.quoted(keep),
-                    remedy: "Write the percent sign, or use --tokens.")
-            }
-            return try BudgetRequest.parse(keep)
+            return try .share(keep, option: "--keep", remedy: "Write the percent sign, or use --tokens.")
         }
         if let tokens { return .tokensPerCell(tokens) }
         let text = bytes ?? ""

@@ -56,6 +56,7 @@ struct Evaluate: ParsableCommand {
         for (path, candidate) in zip(profile, candidates) {
             try candidate.profile.requireFit(
                 model: loaded.identity, schedule: loaded.schedule, name: fileName(of: path))
+            candidate.profile.fitCaveat(name: fileName(of: path)).map(printNote)
         }
         let evaluator = try Evaluator(
             model: loaded,

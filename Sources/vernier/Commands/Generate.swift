@@ -29,6 +29,8 @@ struct Generate: ParsableCommand {
     var out: String
     @Option(help: "Write bytes, kept tokens and times as JSON.")
     var report: String?
+    @Flag(help: "Print the bytes and the operations, draw nothing, load no weights.")
+    var dryRun = false
     @OptionGroup var schedule: ScheduleOptions
     @OptionGroup var sampling: SamplingOptions
     @OptionGroup var progress: ProgressOption
@@ -49,10 +51,12 @@ struct Generate: ParsableCommand {
         try report.map(requirePlace(forFile:))
         let corpus = try prompts.map { try Corpus(path: $0).prompts } ?? [CorpusPrompt(index: 0, prompt: prompt ?? "")]
         let selected = Array(corpus.prefix(limit ?? corpus.count))
+        if dryRun { return try printPlan(selected.map(\.prompt)) }
         let loaded = try TextToImageModel(path: model, schedule: schedule.choice())
         let generator = try ImageGenerator(
             model: loaded, profile: try profile.map { try Profile(contentsOf: $0) },
             profileName: profile.map(fileName) ?? "profile")
+        generator.profile?.fitCaveat(name: profile.map(fileName) ?? "profile").map(printNote)
         let requests = try selected.map { ImageRequest(condition: try loaded.encode($0.prompt), seed: seed) }
         let settings = sampling.settings(for: loaded)
         let images = try progress.run {
@@ -70,7 +74,9 @@ struct Generate: ParsableCommand {
         if let report {
             let json: JSONValue = [
                 "format": "vernier-generation", "version": 1, "tool": .string(VernierVersion.current),
-                "model": loaded.identity.jsonValue, "profile": profile.map { .string(fileName(of: $0)) } ?? .null,
+                "model": loaded.identity.jsonValue, "schedule": loaded.schedule.jsonValue,
+                "profile": profile.map { .string(fileName(of: $0)) } ?? .null,
+                "comparedWeights": .bool(generator.profile.map { $0.model.weightsDigest != nil } ?? true),
                 "prompts": .array(selected.map { .string($0.prompt) }), "seed": .string("\(seed)"),
                 "lastBatch": measured.jsonValue,
             ]

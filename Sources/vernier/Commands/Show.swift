@@ -1,5 +1,6 @@
 import ArgumentParser
 import CalibrationStatistics
+import Checkpoints
 import Presentation
 import ProfileCompiler
 import ProfileFormat
@@ -8,20 +9,46 @@ import VernierCore
 
 struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print a profile or a statistics file for people.")
+        abstract: "Print a profile, a statistics file or a model directory for people.")
 
-    @Argument(help: "Profile (JSON) or statistics (HDF5).")
-    var file: String
+    @Argument(help: "Profile (JSON), statistics (HDF5) or model directory.")
+    var file: String?
+    @Option(
+        help: """
+            Instead of a file: a released model by its sizes alone, \
+            \(InfinityRelease.all.map(\.name).joined(separator: ", ")).
+            """)
+    var like: String?
+    @Option(help: "Model directory: a profile whose bytes to show beside the full cache's.")
+    var profile: String?
+    @Option(help: "Model directory: tokens of the prompt, for the operations of a picture.")
+    var textTokens: Int = 64
+    @OptionGroup var schedule: ScheduleOptions
     @Option(help: "Statistics a profile with a plan is from: show where it is predicted to lose fidelity.")
     var statistics: String?
     @Flag(help: "Print JSON.")
     var json = false
 
     func validate() throws {
+        guard (file == nil) != (like == nil) else { throw ValidationError("Give either a file or --like NAME.") }
         if json, statistics != nil { throw ValidationError("--statistics is for people, without --json.") }
+        try requireAtLeast(1, textTokens, option: "--text-tokens")
     }
 
     func run() throws {
+        guard let file, isFolder(file) != true else {
+            guard statistics == nil else {
+                throw VernierError(
+                    .invalidArgument, at: "--statistics", expected: "a profile to show with them",
+                    found: "a model directory")
+            }
+            return try showModel()
+        }
+        guard profile == nil, schedule.resolution == nil, schedule.aspect == nil else {
+            throw VernierError(
+                .invalidArgument, at: fileName(of: file),
+                expected: "a model directory, for --profile, --resolution and --aspect", found: "a file")
+        }
         if try !looksLikeJSON(file) {
             guard statistics == nil else {
                 throw VernierError(

@@ -26,6 +26,7 @@ struct Verify: ParsableCommand {
             let loadedModel = try TextToImageModel(path: model, schedule: schedule.choice())
             try loaded.requireFit(model: loadedModel.identity, schedule: loadedModel.schedule, name: name)
             print("\(name): fits the model \(loadedModel.identity.name)")
+            loaded.fitCaveat(name: name).map(printNote)
         }
         if let statistics {
             let source = try StatisticsFile.read(statistics)
@@ -49,10 +50,16 @@ struct Verify: ParsableCommand {
     }
 
     private func requireSameSource(_ profile: Profile, _ digest: String, name: String, statistics: String) throws {
-        guard profile.provenance.statisticsDigest == digest else {
+        guard let expected = profile.provenance.statisticsDigest else {
+            throw VernierError(
+                .mismatch, at: name, expected: "a profile that was compiled from statistics",
+                found: "one that was imported from \(profile.provenance.source?.fileName ?? "a file")",
+                remedy: "Leave --statistics out.")
+        }
+        guard expected == digest else {
             throw VernierError(
                 .mismatch, at: name,
-                expected: "statistics with digest \(profile.provenance.statisticsDigest.prefix(12))...",
+                expected: "statistics with digest \(expected.prefix(12))...",
                 found: "\(digest.prefix(12))... in \(statistics)", remedy: "Compile the profile from these statistics.")
         }
     }

@@ -37,7 +37,7 @@ func requirePlace(forFolder path: String) throws {
 }
 
 /// Whether what stands at `path` is a folder; nil if nothing does.
-private func isFolder(_ path: String) -> Bool? {
+func isFolder(_ path: String) -> Bool? {
     var isDirectory: ObjCBool = false
     return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) ? isDirectory.boolValue : nil
 }
