@@ -24,7 +24,7 @@ import Testing
     @Test func svgHoldsEveryPointAndNameAndIsWellFormed() throws {
         let svg = sample.svg()
         #expect(svg.hasPrefix("<svg xmlns=\"http://www.w3.org/2000/svg\"") && svg.hasSuffix("</svg>\n"))
-        #expect(svg.components(separatedBy: "<circle ").count - 1 == 3)
+        #expect(svg.components(separatedBy: "<circle ").count - 1 == 4, "three points and one in the legend")
         #expect(svg.contains("a &lt; b &amp; c") && !svg.contains("a < b"))
         for name in ["ours", "float32", "int8", "PSNR, dB", "100 KB"] {
             #expect(svg.contains(">\(name)</text>"), "\(name)")
@@ -42,7 +42,7 @@ import Testing
     @Test func marksStandWhereTheirValuesSay() throws {
         var discs: [(x: Double, y: Double)] = []
         for case .disc(let x, let y, _, _) in sample.marks() { discs.append((x, y)) }
-        #expect(discs.count == 3)
+        #expect(discs.count == 4 && discs[3].x > discs.prefix(3).map(\.x).max() ?? 0, "the last is the legend's")
         // By series, ascending bytes: 40 KB 20 dB, 400 KB 30 dB, 100 KB 29 dB.
         #expect(discs[0].x < discs[2].x && discs[2].x < discs[1].x)
         #expect(discs[1].y < discs[2].y && discs[2].y < discs[0].y)
@@ -60,6 +60,18 @@ import Testing
             #expect(Array(picture.pixels[place..<place + 3]) == [disc.colour[0], disc.colour[1], disc.colour[2]])
         }
         #expect(try sample.picture() == picture)
+    }
+
+    /// 18 colours: further groups have them with another mark.
+    @Test func manyGroupsAreToldApart() throws {
+        let many = chart((0..<40).map { .init(group: "g\($0)", style: "s", points: [point(Double(9 + $0), 5)]) })
+        var discs = 0
+        for case .disc(_, _, _, _) in many.marks() { discs += 1 }
+        #expect(discs == 2 * 18)
+        // Axes and intervals have other widths: two strokes for the point and two in the legend.
+        var strokes: [SIMD3<UInt8>: Int] = [:]
+        for case .line(_, _, _, _, 2, _, let colour) in many.marks() { strokes[colour, default: 0] += 1 }
+        #expect(strokes.values.reduce(0, +) == 4 * 22 && strokes.values.allSatisfy { $0 == 4 || $0 == 8 })
     }
 
     @Test func emptyAndSinglePointsAreDrawn() throws {

@@ -91,7 +91,7 @@ package struct LineChart: Sendable {
         }
         marks += axes(xTicks: xTicks, yTicks: yTicks, x: x, y: y)
         for line in series {
-            let colour = Self.colour(groups.firstIndex(of: line.group) ?? 0)
+            let group = groups.firstIndex(of: line.group) ?? 0, colour = Self.colour(group)
             let dash = Self.dash(styles.firstIndex(of: line.style) ?? 0)
             let places = line.points.sorted { ($0.bytes, $0.value.mean) < ($1.bytes, $1.value.mean) }
                 .map { (x: x($0.bytes), y: y($0.value.mean), low: y($0.value.low), high: y($0.value.high)) }
@@ -103,7 +103,7 @@ package struct LineChart: Sendable {
                     (place.x, place.low, place.x, place.high), (place.x - 3, place.low, place.x + 3, place.low),
                     (place.x - 3, place.high, place.x + 3, place.high),
                 ] { marks.append(.line(x1: x1, y1: y1, x2: x2, y2: y2, width: 0.8, dash: [], colour: colour)) }
-                marks.append(.disc(x: place.x, y: place.y, radius: 3, colour: colour))
+                marks += Self.point(group, x: place.x, y: place.y)
             }
         }
         return marks + legend()
@@ -139,13 +139,14 @@ package struct LineChart: Sendable {
     private func legend() -> [ChartMark] {
         var marks: [ChartMark] = []
         var top = Layout.top + 6
-        func add(_ name: String, _ colour: SIMD3<UInt8>, _ dash: [Double]) {
+        func add(_ name: String, _ colour: SIMD3<UInt8>, _ dash: [Double], point: Int? = nil) {
             let left = Layout.legendLeft
             marks.append(.line(x1: left, y1: top, x2: left + 26, y2: top, width: 1.6, dash: dash, colour: colour))
+            if let point { marks += Self.point(point, x: left + 13, y: top) }
             marks.append(.text(x: left + 34, y: top, anchor: .start, text: name))
             top += Layout.legendStep
         }
-        for (index, group) in groups.enumerated() { add(group, Self.colour(index), []) }
+        for (index, group) in groups.enumerated() { add(group, Self.colour(index), [], point: index) }
         if styles.count > 1 {
             top += Layout.legendStep / 2
             for (index, style) in styles.enumerated() { add(style, ChartMark.black, Self.dash(index)) }
@@ -154,13 +155,26 @@ package struct LineChart: Sendable {
     }
 
     /// Colours that are told apart on white, in an order in which neighbours differ.
-    private static func colour(_ index: Int) -> SIMD3<UInt8> {
-        let palette: [SIMD3<UInt8>] = [
-            [31, 119, 180], [214, 39, 40], [44, 160, 44], [255, 127, 14], [148, 103, 189], [23, 190, 207],
-            [140, 86, 75], [227, 119, 194], [127, 127, 127], [188, 189, 34], [0, 0, 0], [0, 92, 49],
-            [128, 0, 0], [0, 0, 160], [240, 163, 255], [255, 164, 5], [94, 241, 242], [153, 63, 0],
-        ]
-        return palette[index % palette.count]
+    private static let palette: [SIMD3<UInt8>] = [
+        [31, 119, 180], [214, 39, 40], [44, 160, 44], [255, 127, 14], [148, 103, 189], [23, 190, 207],
+        [140, 86, 75], [227, 119, 194], [127, 127, 127], [188, 189, 34], [0, 0, 0], [0, 92, 49],
+        [128, 0, 0], [0, 0, 160], [240, 163, 255], [255, 164, 5], [94, 241, 242], [153, 63, 0],
+    ]
+
+    private static func colour(_ index: Int) -> SIMD3<UInt8> { palette[index % palette.count] }
+
+    /// A group's mark: a disc, or where colours come again a cross, then a plus.
+    private static func point(_ group: Int, x: Double, y: Double) -> [ChartMark] {
+        let colour = colour(group), r = 3.5
+        let strokes: [(Double, Double)]
+        switch group / palette.count % 3 {
+        case 0: return [.disc(x: x, y: y, radius: 3, colour: colour)]
+        case 1: strokes = [(r, r), (r, -r)]
+        default: strokes = [(r, 0), (0, r)]
+        }
+        return strokes.map {
+            .line(x1: x - $0.0, y1: y - $0.1, x2: x + $0.0, y2: y + $0.1, width: 2, dash: [], colour: colour)
+        }
     }
 
     private static func dash(_ index: Int) -> [Double] {
