@@ -12,7 +12,7 @@ import VernierCore
 /// resumed ends with the same bits as one that was not. The file is replaced as a whole every few prompts.
 public final class Calibrator {
     /// The model.
-    public let model: TextToImageModel
+    public let model: ImageModel
     /// The statistics so far.
     public private(set) var statistics: CalibrationStatistics
     private let request: CalibrationRequest
@@ -22,8 +22,9 @@ public final class Calibrator {
     /// Prepares a calibration; nothing runs and nothing is written yet.
     ///
     /// Throws ``VernierError/Code/emptyInput`` for an empty selection of prompts, and
-    /// ``VernierError/Code/invalidArgument`` for settings out of range or guidance and temperature that vary by scale.
-    public init(model: TextToImageModel, request: CalibrationRequest) throws {
+    /// ``VernierError/Code/invalidArgument`` for settings out of range or guidance and temperature that vary by scale, and
+    /// for prompts that the model cannot draw.
+    public init(model: ImageModel, request: CalibrationRequest) throws {
         self.model = model
         self.request = request
         settings = request.settings ?? model.defaultSettings
@@ -43,6 +44,7 @@ public final class Calibrator {
                 .invalidArgument, at: "calibration", expected: "one guidance and one temperature for all scales",
                 found: "\(settings.guidance.count) and \(settings.temperature.count)")
         }
+        try model.requireKnown(request.corpus.prompts.prefix(promptCount))
         statistics = try CalibrationStatistics(
             identity: model.identity, schedule: model.schedule,
             settings: CalibrationSettings(
@@ -142,7 +144,7 @@ public final class Calibrator {
         var hooks = GenerationHooks()
         hooks.attention = observer
         let requests = try batch.map {
-            ImageRequest(condition: try model.encode($0.prompt), seed: request.seed &+ UInt64($0.index))
+            ImageRequest(condition: try model.condition(for: $0), seed: request.seed &+ UInt64($0.index))
         }
         var logits: [[[Float]]] = []  // [scale][probed prompt]
         if probed > 0 {

@@ -45,7 +45,8 @@ struct LayerProbe {
                             try divergence.add(
                                 teacher: $0,
                                 compressed: UnsafeBufferPointer(
-                                    rebasing: disturbed[(image * each)..<((image + 1) * each)]))
+                                    rebasing: disturbed[(image * each)..<((image + 1) * each)]),
+                                values: generator.model.network.choices.values)
                         }
                     } catch { failure = failure ?? error }
                     responses[image].divergence[index(scale)] = divergence.sumNats

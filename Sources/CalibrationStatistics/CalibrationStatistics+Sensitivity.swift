@@ -3,11 +3,11 @@ extension CalibrationStatistics {
     /// Whether layers were disturbed for at least one counted prompt.
     public var hasLayerSensitivity: Bool { !responses.isEmpty }
 
-    /// The divergence of a scale's guided bit distributions, in nats, that a unit of squared error in a layer's attention
+    /// The divergence of a scale's guided distributions, in nats, that a unit of squared error in a layer's attention
     /// output causes there: sums over the probed prompts of divergence and of squared error, divided.
     ///
     /// The unit of error is `norm2(gamma1 * W_o delta)^2` at the residual stream, summed over tokens and branches; the
-    /// divergence is summed over tokens and bits. So the mean squared error per query of a cell, times n_k, times this
+    /// divergence is summed over choices. So the mean squared error per query of a cell, times n_k, times this
     /// is that cell's part of the picture's divergence at scale k in nats, to first order and for independent errors.
     /// 0 where nothing was disturbed or it moved nothing: at scale 0, or without probed prompts.
     ///

@@ -1,10 +1,10 @@
 /// What disturbing the attention of each layer did to one prompt's picture.
 ///
-/// For layer l the picture's own bits are run through the model again while layer l's attention outputs are disturbed a
-/// little at every scale with a history. Legend: L layers, K scales; index `layer * K + scale`.
+/// For layer l the picture's own choices (bits, or tokens of VAR) are run through the model again while layer l's
+/// attention outputs are disturbed a little at every scale with a history. Legend: L layers, K scales; index `layer * K + scale`.
 public struct LayerResponses: Sendable, Equatable {
-    /// `[L, K]` Kullback-Leibler divergence of the scale's guided bit distributions from the undisturbed ones, nats, summed
-    /// over the map's tokens and bits. It holds the effect of the disturbances of earlier scales, as in real use.
+    /// `[L, K]` Kullback-Leibler divergence of the scale's guided distributions from the undisturbed ones, nats, summed
+    /// over the map's choices. It holds the effect of the disturbances of earlier scales, as in real use.
     public var divergence: [Double]
     /// `[L, K]` squared error at the residual stream, `norm2(gamma1 * W_o delta)^2`, summed over the map's tokens and
     /// the branches. Zero at scale 0, which has no history to lose and is not disturbed.

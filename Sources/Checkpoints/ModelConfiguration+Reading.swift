@@ -17,25 +17,27 @@ extension ModelConfiguration {
     public init(reading root: JSONCursor) throws {
         // Version and family come first: a newer file may have members that this build does not know.
         try Self.checkKind(of: root)
-        try root.requireOnly(keys: [
-            "format", "version", "family", "name", "transformer", "schedule", "tokenizer", "text_encoder", "sampling",
-        ])
+        let family = try root.member("family").string()
+        let textKeys = family == "infinity" ? ["text_encoder"] : []
+        try root.requireOnly(
+            keys: ["format", "version", "family", "name", "transformer", "schedule", "tokenizer"] + textKeys
+                + ["sampling"])
         let name = try root.member("name")
         guard (1...200).contains(try name.string().utf8.count) else {
             throw name.error(expected: "a name of 1 to 200 bytes")
         }
-        let textEncoder = try root.member("text_encoder")
-        try textEncoder.requireOnly(keys: ["max_tokens"])
-        let transformer = try TransformerConfiguration(reading: root.member("transformer"))
-        let tokenizer = try ImageTokenizerConfiguration(reading: root.member("tokenizer"))
-        guard tokenizer.bitsPerToken == transformer.bits else {
-            throw try root.member("transformer").member("bits").error(
-                expected: "the tokeniser's \(tokenizer.bitsPerToken) bits per token", found: "\(transformer.bits)")
+        let grids = try root.member("schedule")
+        let architecture: ModelArchitecture, schedule: ScaleSchedule
+        if family == "infinity" {
+            let numbers = try InfinityConfiguration(reading: root)
+            architecture = .infinity(numbers)
+            schedule = try Self.schedule(grids, ropeGrid: numbers.transformer.ropeGrid)
+        } else {
+            architecture = .var(try VARConfiguration(reading: root))
+            schedule = try Self.schedule(grids, ropeGrid: nil)
         }
         self.init(
-            family: try root.member("family").string(), name: try name.string(), transformer: transformer,
-            schedule: try Self.schedule(root.member("schedule"), ropeGrid: transformer.ropeGrid),
-            tokenizer: tokenizer, maximumTextTokens: try textEncoder.member("max_tokens").integer(in: 1...65536),
+            name: try name.string(), architecture: architecture, schedule: schedule,
             sampling: try SamplingDefaults(reading: root.member("sampling")))
     }
 
@@ -58,10 +60,12 @@ extension ModelConfiguration {
         }
     }
 
-    private static func schedule(_ cursor: JSONCursor, ropeGrid: ScaleSchedule.Grid) throws -> ScaleSchedule {
+    /// Reads the maps; without rotary positions the last one stands for their reference.
+    private static func schedule(_ cursor: JSONCursor, ropeGrid: ScaleSchedule.Grid?) throws -> ScaleSchedule {
         let grids = try cursor.elements().map { try ScaleSchedule.Grid(reading: $0) }
         do {
-            return try ScaleSchedule(grids: grids, ropeGrid: ropeGrid)
+            return try ScaleSchedule(
+                grids: grids, ropeGrid: ropeGrid ?? grids.last ?? ScaleSchedule.Grid(height: 1, width: 1))
         } catch let error as VernierError {
             throw VernierError(.malformedFile, at: cursor.place, problems: error.problems, remedy: error.remedy)
         }
@@ -73,6 +77,42 @@ extension ScaleSchedule.Grid {
     fileprivate init(reading cursor: JSONCursor) throws {
         let sides = try cursor.elements(count: 2).map { try $0.integer(in: 1...4096) }
         self.init(height: sides[0], width: sides[1])
+    }
+}
+
+extension InfinityConfiguration {
+    /// Reads the members of a whole configuration that are the family's.
+    init(reading root: JSONCursor) throws {
+        let textEncoder = try root.member("text_encoder")
+        try textEncoder.requireOnly(keys: ["max_tokens"])
+        transformer = try TransformerConfiguration(reading: root.member("transformer"))
+        tokenizer = try ImageTokenizerConfiguration(reading: root.member("tokenizer"))
+        guard tokenizer.bitsPerToken == transformer.bits else {
+            throw try root.member("transformer").member("bits").error(
+                expected: "the tokeniser's \(tokenizer.bitsPerToken) bits per token", found: "\(transformer.bits)")
+        }
+        maximumTextTokens = try textEncoder.member("max_tokens").integer(in: 1...65536)
+    }
+}
+
+extension VARConfiguration {
+    /// Reads the members of a whole configuration that are the family's.
+    init(reading root: JSONCursor) throws {
+        let transformer = try root.member("transformer")
+        try transformer.requireOnly(keys: ["depth", "width", "heads", "mlp_width", "classes"])
+        depth = try transformer.member("depth").integer(in: 1...1024)
+        width = try transformer.member("width").integer(in: 1...65536)
+        heads = try transformer.member("heads").integer(in: 1...1024)
+        mlpWidth = try transformer.member("mlp_width").integer(in: 1...(1 << 20))
+        classes = try transformer.member("classes").integer(in: 1...(1 << 24))
+        guard width.isMultiple(of: heads) else {
+            throw try transformer.member("heads").error(expected: "a divisor of width \(width)")
+        }
+        let tokenizer = try root.member("tokenizer")
+        try tokenizer.requireOnly(keys: ["codebook_size", "code_channels", "base_channels", "channel_multipliers"])
+        codebookSize = try tokenizer.member("codebook_size").integer(in: 2...(1 << 24))
+        codeChannels = try tokenizer.member("code_channels").integer(in: 1...65536)
+        (baseChannels, channelMultipliers) = try ImageTokenizerConfiguration.levels(reading: tokenizer)
     }
 }
 
@@ -110,15 +150,21 @@ extension ImageTokenizerConfiguration {
     init(reading cursor: JSONCursor) throws {
         try cursor.requireOnly(keys: ["bits", "base_channels", "channel_multipliers", "spatial_patchify"])
         bits = try cursor.member("bits").integer(in: 1...1024)
+        (baseChannels, channelMultipliers) = try Self.levels(reading: cursor)
+        spatialPatchify = try cursor.member("spatial_patchify").bool()
+    }
+
+    /// The channels of a decoder's levels, which both families state alike.
+    fileprivate static func levels(reading cursor: JSONCursor) throws -> (base: Int, multipliers: [Int]) {
         let base = try cursor.member("base_channels")
-        baseChannels = try base.integer(in: 1...65536)
+        let baseChannels = try base.integer(in: 1...65536)
         guard baseChannels.isMultiple(of: 32) else {
             throw base.error(expected: "a multiple of 32, the groups of the normalisation")
         }
         let multipliers = try cursor.member("channel_multipliers")
-        channelMultipliers = try multipliers.integers(in: 1...64)
+        let channelMultipliers = try multipliers.integers(in: 1...64)
         guard (1...8).contains(channelMultipliers.count) else { throw multipliers.error(expected: "1 to 8 levels") }
-        spatialPatchify = try cursor.member("spatial_patchify").bool()
+        return (baseChannels, channelMultipliers)
     }
 }
 

@@ -14,28 +14,34 @@ public struct ModelDirectory: Sendable {
     /// What `config.json` says, at the schedule that was chosen.
     public let configuration: ModelConfiguration
 
-    /// Checks that every file is there and reads `config.json`; weights are not opened.
+    /// Reads `config.json` and checks that every file of its family is there; weights are not opened.
     ///
     /// `schedule` chooses one of Infinity's official schedules instead of the one in `config.json`. Throws
     /// ``VernierError/Code/fileAccess`` naming all missing files, and as ``ModelConfiguration/init(path:)`` and
     /// ``ModelConfiguration/choosing(_:)`` do.
     public init(path: String, schedule: ScheduleChoice = .standard) throws {
         self.path = path
-        let missing = Self.files.filter { !Self.isFile("\(path)/\($0)") }
-        guard missing.isEmpty else {
+        let configurationPath = "\(path)/\(Self.configurationFile)"
+        let configuration =
+            Self.isFile(configurationPath) ? try ModelConfiguration(path: configurationPath) : nil
+        var files = [Self.configurationFile, Self.transformerFile, Self.imageTokenizerFile]
+        // Without a configuration the family is not known; text files are named then too.
+        if case .var? = configuration?.architecture {} else { files += Self.textFiles }
+        let missing = files.filter { !Self.isFile("\(path)/\($0)") }
+        guard missing.isEmpty, let configuration else {
             throw VernierError(
-                .fileAccess, at: fileName(of: path), expected: "the files \(Self.files.joined(separator: ", "))",
+                .fileAccess, at: fileName(of: path), expected: "the files \(files.joined(separator: ", "))",
                 found: "no \(missing.joined(separator: ", no "))",
                 remedy: "Give the folder of a converted model; it is '\(path)' now.")
         }
-        configuration = try ModelConfiguration(path: "\(path)/\(Self.configurationFile)").choosing(schedule)
+        self.configuration = try configuration.choosing(schedule)
     }
 
     /// The file with the transformer's weights.
     public var transformerPath: String { "\(path)/\(Self.transformerFile)" }
     /// The file with the image tokeniser's weights.
     public var imageTokenizerPath: String { "\(path)/\(Self.imageTokenizerFile)" }
-    /// The folder of the text encoder.
+    /// The folder of the text encoder; class-conditional models have none.
     public var textEncoderPath: String { "\(path)/text_encoder" }
     /// The SentencePiece model of the text encoder.
     public var textTokenizerPath: String { "\(path)/\(Self.textTokenizerFile)" }
@@ -52,8 +58,8 @@ public struct ModelDirectory: Sendable {
     public func identity(branches: Int = 2) throws -> ModelIdentity {
         try ModelIdentity(
             family: configuration.family, name: configuration.name, branches: branches,
-            layers: configuration.transformer.depth, heads: configuration.transformer.heads,
-            headWidth: configuration.transformer.headWidth, shapeDigest: configuration.shapeDigest,
+            layers: configuration.architecture.depth, heads: configuration.architecture.heads,
+            headWidth: configuration.architecture.headWidth, shapeDigest: configuration.shapeDigest,
             weightsDigest: weightsDigest(of: openTransformer(), cache: .standard))
     }
 
@@ -61,9 +67,8 @@ public struct ModelDirectory: Sendable {
     private static let transformerFile = "transformer.safetensors"
     private static let imageTokenizerFile = "tokenizer.safetensors"
     private static let textTokenizerFile = "text_encoder/spiece.model"
-    private static let files = [
-        configurationFile, transformerFile, imageTokenizerFile, "text_encoder/config.json",
-        "text_encoder/model.safetensors", textTokenizerFile,
+    private static let textFiles = [
+        "text_encoder/config.json", "text_encoder/model.safetensors", textTokenizerFile,
     ]
 
     private static func isFile(_ path: String) -> Bool {

@@ -6,7 +6,7 @@ import VernierCore
 
 /// Draws every prompt with the full cache and with each profile, on the same seeds, and measures the difference.
 ///
-/// A profile runs twice: freely (picture, bits, scene, time), and fed the full cache's bits (forced-decoding divergence of
+/// A profile runs twice: freely (picture, choices, scene, time), and fed the full cache's choices (forced-decoding divergence of
 /// the guided logits, scale by scale). Noise is shared because it depends on seed and position alone.
 public struct Evaluator {
     /// The report and the pictures side by side.
@@ -20,7 +20,7 @@ public struct Evaluator {
     /// The name of the baseline's row.
     public static let baselineName = "full cache"
 
-    private let model: TextToImageModel
+    private let model: ImageModel
     private let request: EvaluationRequest
     private let bench: EvaluationBench
 
@@ -29,7 +29,7 @@ public struct Evaluator {
     /// Throws ``VernierError/Code/emptyInput`` without prompts or seeds, ``VernierError/Code/invalidArgument`` if names
     /// repeat, the compared row is none of them or the amplification is below 1, ``VernierError/Code/mismatch`` for a
     /// profile of another model, and ``VernierError/Code/malformedFile`` for a scene that cannot be read.
-    public init(model: TextToImageModel, request: EvaluationRequest) throws {
+    public init(model: ImageModel, request: EvaluationRequest) throws {
         bench = try EvaluationBench(
             model: model, prompts: request.prompts, seeds: request.seeds,
             settings: request.settings ?? model.defaultSettings, vocabulary: request.vocabulary,
@@ -107,7 +107,8 @@ public struct Evaluator {
                     records: records[index + 1], bootstrapSeed: request.bootstrapSeed))
         }
         return try EvaluationReport(
-            model: model.identity.name, prompts: request.prompts.map(\.prompt), seeds: request.seeds, rows: rows,
+            model: model.identity.name, choice: model.network.choices.name,
+            prompts: request.prompts.map(\.caption), seeds: request.seeds, rows: rows,
             comparedRow: request.comparedRow, bootstrapSeed: request.bootstrapSeed, settings: settingsJSON)
     }
 
@@ -121,7 +122,7 @@ public struct Evaluator {
 
     private func contactSheet(_ pictures: [[Picture?]]) throws -> Picture? {
         guard request.sheetColumns > 0, let columns = pictures.first?.count, columns > 0 else { return nil }
-        var sheet = ContactSheet(captions: request.prompts.prefix(columns).map(\.prompt))
+        var sheet = ContactSheet(captions: request.prompts.prefix(columns).map(\.caption))
         sheet.add(ContactSheet.Row(label: Self.baselineName, pictures: pictures[0]))
         for (candidate, row) in zip(request.candidates, pictures.dropFirst()) {
             sheet.add(ContactSheet.Row(label: candidate.name, pictures: row))

@@ -10,14 +10,14 @@ import VernierCore
 
 /// Compiles every method at every budget in every storage format, measures what compiles, and says what does not.
 ///
-/// The full cache draws each (prompt, seed) once; its pictures, bits and logits serve all candidates. Finished
+/// The full cache draws each (prompt, seed) once; its pictures, choices and logits serve all candidates. Finished
 /// candidates are stored in the result folder under the digest of everything that decides their numbers: a run that is
 /// interrupted and started again goes on with the next candidate and leaves the same bytes as an uninterrupted one.
 ///
 /// A method's variants are all measured in the first storage format, on all pictures or on the first ones; the one of
 /// highest mean PSNR stands for the method at that budget, there and in the other formats, on all pictures.
 public struct Frontier {
-    private let model: TextToImageModel
+    private let model: ImageModel
     private let statistics: CalibrationStatistics
     private let request: FrontierRequest
     private let bench: EvaluationBench
@@ -29,7 +29,7 @@ public struct Frontier {
     /// ``VernierError/Code/invalidArgument`` if a method appears twice or the compared one is missing,
     /// ``VernierError/Code/mismatch`` for statistics of another model, and ``VernierError/Code/malformedFile`` for a
     /// scene that cannot be read.
-    public init(model: TextToImageModel, statistics: CalibrationStatistics, request: FrontierRequest) throws {
+    public init(model: ImageModel, statistics: CalibrationStatistics, request: FrontierRequest) throws {
         guard !request.methods.isEmpty, !request.budgets.isEmpty, !request.storages.isEmpty else {
             throw VernierError(
                 .emptyInput, at: "frontier", expected: "at least one method, one budget and one storage format",
@@ -133,7 +133,8 @@ public struct Frontier {
             }
         }
         return try FrontierReport(
-            request: request, model: model.identity, statisticsDigest: statistics.contentDigest(),
+            request: request, model: model.identity, choice: model.network.choices.name,
+            statisticsDigest: statistics.contentDigest(),
             calibrationPrompts: statistics.promptCount, settings: .object(settingsJSON),
             baseline: baseline, points: points, otherVariants: others, gaps: gaps)
     }

@@ -11,7 +11,7 @@ extension FrontierReport {
         [
             "format": "vernier-frontier", "version": 1, "model": model.jsonValue,
             "statisticsDigest": .string(statisticsDigest), "calibrationPrompts": .integer(Int64(calibrationPrompts)),
-            "settings": settings, "prompts": .array(request.prompts.map { .string($0.prompt) }),
+            "settings": settings, "prompts": .array(request.prompts.map { .string($0.caption) }),
             "bootstrapSeed": .seed(request.bootstrapSeed), "baseline": baseline.json(withRecords: false),
             "methods": .array(
                 request.methods.map { ["name": .string($0.name), "summary": .string($0.summary)] as JSONValue }),

@@ -74,7 +74,7 @@ extension FrontierReport {
         var columns = ["method", "variant", "storage"].map { MarkdownTable.Column($0) }
         if withBudget { columns.append(MarkdownTable.Column("budget", isRightAligned: true)) }
         columns += ["slots a cell", "bytes", "ScaleKV's bytes"].map { MarkdownTable.Column($0, isRightAligned: true) }
-        columns += metrics.map { MarkdownTable.Column($0.title, isRightAligned: true) }
+        columns += metrics.map { MarkdownTable.Column($0.title(choice: choice), isRightAligned: true) }
         var table = MarkdownTable(columns: columns)
         for point in points {
             var cells = [point.method, variantText(point), point.storage.name]
@@ -141,7 +141,7 @@ extension FrontierReport {
         var table = MarkdownTable(
             columns: ["method", "storage"].map { MarkdownTable.Column($0) }
                 + [MarkdownTable.Column("budget", isRightAligned: true)]
-                + metrics.map { MarkdownTable.Column($0.title, isRightAligned: true) })
+                + metrics.map { MarkdownTable.Column($0.title(choice: choice), isRightAligned: true) })
         for (point, reference) in pairs {
             let cells = try metrics.map { metric in
                 EstimateText.cell(

@@ -6,6 +6,8 @@ import VernierCore
 public struct FrontierReport: Sendable {
     /// The model that was measured.
     public let model: ModelIdentity
+    /// What the model chooses, `bit` or `token`.
+    let choice: String
     /// The digest of the statistics that everything was compiled from.
     public let statisticsDigest: String
     /// The prompts behind the statistics.
@@ -26,12 +28,14 @@ public struct FrontierReport: Sendable {
     public let paretoSet: [Int]
 
     init(
-        request: FrontierRequest, model: ModelIdentity, statisticsDigest: String, calibrationPrompts: Int,
+        request: FrontierRequest, model: ModelIdentity, choice: String, statisticsDigest: String,
+        calibrationPrompts: Int,
         settings: JSONValue, baseline: EvaluationRow, points: [FrontierPoint], otherVariants: [FrontierPoint],
         gaps: [FrontierGap]
     ) throws {
         self.request = request
         self.model = model
+        self.choice = choice
         self.statisticsDigest = statisticsDigest
         self.calibrationPrompts = calibrationPrompts
         self.settings = settings

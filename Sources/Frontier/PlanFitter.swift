@@ -8,7 +8,7 @@ final class PlanFitter {
     private let refiner: PlanRefiner?
     private var fitted: [(plain: PoolingPlan, refined: PoolingPlan, selection: SelectionRule)] = []
 
-    init(model: TextToImageModel, request: RefinementRequest?) throws {
+    init(model: ImageModel, request: RefinementRequest?) throws {
         refiner = try request.map { try PlanRefiner(model: model, request: $0) }
     }
 

@@ -1,6 +1,7 @@
 import Evaluation
 
-/// The full cache's pictures, bits and, while they fit, logits of every batch, drawn once and kept for all candidates.
+/// The full cache's pictures, choices and, while they fit, logits of every batch, drawn once and kept for all
+/// candidates.
 final class ReferenceShelf {
     private let bench: EvaluationBench
     private let maximumLogitBytes: Int

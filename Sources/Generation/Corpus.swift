@@ -1,6 +1,7 @@
 import VernierCore
 
-/// The prompts of a corpus file: one JSON object a line, `{"prompt": "...", "scene": {...}}`.
+/// The prompts of a corpus file: one JSON object a line, `{"prompt": "...", "scene": {...}}`, or `{"class": 207}` for a
+/// class-conditional model.
 ///
 /// `scene` may be absent; it is kept as it stands for scorers that know what a picture should show. The file is strict:
 /// another key, an empty line, an empty prompt or a line beyond ``longestLineBytes`` is refused with its line number.
@@ -51,13 +52,24 @@ public struct Corpus: Sendable, Hashable {
                 .malformedFile, at: place, expected: "at most \(longestLineBytes) bytes", found: "\(line.count)")
         }
         let cursor = JSONCursor(try parse(line, place: place), place: place)
-        try cursor.requireOnly(keys: ["prompt", "scene"])
+        try cursor.requireOnly(keys: ["prompt", "class", "scene"])
+        let scene = try cursor.optionalMember("scene")
+        _ = try scene?.object()
+        return CorpusPrompt(index: index, subject: try subject(cursor), scene: scene?.value)
+    }
+
+    /// Reads the text or the class; there must be one of them.
+    private static func subject(_ cursor: JSONCursor) throws -> CorpusPrompt.Subject {
+        if let imageClass = try cursor.optionalMember("class") {
+            guard try cursor.optionalMember("prompt") == nil else {
+                throw cursor.error(expected: "a prompt or a class", found: "both")
+            }
+            return .imageClass(try imageClass.integer(in: 0...Int(Int32.max)))
+        }
         let prompt = try cursor.member("prompt")
         let text = try prompt.string()
         guard !text.isEmpty else { throw prompt.error(expected: "a text to draw", found: "an empty one") }
-        let scene = try cursor.optionalMember("scene")
-        _ = try scene?.object()
-        return CorpusPrompt(index: index, prompt: text, scene: scene?.value)
+        return .text(text)
     }
 
     /// Parses one line; errors name the line of the file and the column.

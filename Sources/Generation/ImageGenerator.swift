@@ -13,7 +13,7 @@ import VernierCore
 /// run.
 public final class ImageGenerator {
     /// The model.
-    public let model: TextToImageModel
+    public let model: ImageModel
     /// The profile; nil for the full cache.
     public let profile: Profile?
     /// What the last batch cost.
@@ -27,7 +27,7 @@ public final class ImageGenerator {
     ///
     /// Throws one ``VernierError/Code/mismatch`` with all differences if the profile was compiled for another model or
     /// schedule; `profileName` is what the message calls it.
-    public init(model: TextToImageModel, profile: Profile? = nil, profileName: String = "profile") throws {
+    public init(model: ImageModel, profile: Profile? = nil, profileName: String = "profile") throws {
         try profile?.requireFit(model: model.identity, schedule: model.schedule, name: profileName)
         self.model = model
         self.profile = profile

@@ -3,27 +3,35 @@ import ProfileFormat
 import TextEncoding
 
 extension ModelDirectory {
-    /// What one picture costs; weights are not opened.
+    /// What one picture costs; weights are not opened. A model that draws classes has no text tokens.
     ///
     /// Throws as ``T5Configuration/init(path:)`` does.
     public func picturePlan(textTokens: Int) throws -> PicturePlan {
         try PicturePlan(
-            configuration, textEncoder: T5Configuration(path: "\(textEncoderPath)/config.json"),
+            configuration, textEncoder: drawsTexts ? T5Configuration(path: "\(textEncoderPath)/config.json") : nil,
             textTokens: textTokens)
     }
 
     /// What the weights files hold; tensors are not read.
     public func inventories() throws -> [TensorInventory] {
-        [
-            try TensorInventory(of: openTransformer()), try TensorInventory(of: openImageTokenizer()),
-            try TensorInventory(of: SafetensorsFile(path: "\(textEncoderPath)/model.safetensors")),
-        ]
+        [try TensorInventory(of: openTransformer()), try TensorInventory(of: openImageTokenizer())]
+            + (drawsTexts
+                ? [try TensorInventory(of: SafetensorsFile(path: "\(textEncoderPath)/model.safetensors"))] : [])
     }
 
-    /// The tokens of the longest of some prompts, end token included; weights are not opened.
-    public func mostTextTokens(_ prompts: [String]) throws -> Int {
-        let tokenizer = try TextTokenizer(path: textTokenizerPath, maximumTokens: configuration.maximumTextTokens)
-        return try prompts.map { try tokenizer.encode($0).count }.max() ?? 0
+    /// The tokens of the longest of some texts, end token included, 0 for classes; weights are not opened.
+    public func mostTextTokens(_ prompts: [CorpusPrompt]) throws -> Int {
+        guard case .infinity(let numbers) = configuration.architecture else { return 0 }
+        let tokenizer = try TextTokenizer(path: textTokenizerPath, maximumTokens: numbers.maximumTextTokens)
+        return try prompts.map { prompt in
+            guard case .text(let text) = prompt.subject else { return 0 }
+            return try tokenizer.encode(text).count
+        }.max() ?? 0
+    }
+
+    /// Whether the model is conditioned on texts and not on classes.
+    private var drawsTexts: Bool {
+        if case .infinity = configuration.architecture { true } else { false }
     }
 
     /// Throws one ``VernierError/Code/mismatch`` with all differences unless a profile fits this model at its schedule.

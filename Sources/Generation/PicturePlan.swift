@@ -13,7 +13,7 @@ public struct PicturePlan: Sendable, Hashable {
     /// Pixels of the picture.
     public let height: Int
     public let width: Int
-    /// Tokens of the prompt, end token included.
+    /// Tokens of the prompt, end token included; 0 if the model draws classes.
     public let textTokens: Int
     /// Operations of the transformer for one sequence.
     public let transformer: TransformerWork
@@ -32,17 +32,31 @@ public struct PicturePlan: Sendable, Hashable {
     ) throws {
         model = try configuration.architectureIdentity(branches: branches)
         schedule = configuration.schedule
-        let sizes = configuration.transformer, tokenizer = configuration.tokenizer
-        let last = schedule.grids[schedule.scaleCount - 1], codes = tokenizer.spatialPatchify ? 2 : 1
-        height = last.height * tokenizer.pixelsPerToken
-        width = last.width * tokenizer.pixelsPerToken
-        self.textTokens = textTokens
-        transformer = .infinity(
-            depth: sizes.depth, width: sizes.width, mlpWidth: sizes.mlpWidth, bits: sizes.bits, schedule: schedule,
-            textTokens: textTokens)
-        decoder = DecoderWork(
-            codeChannels: tokenizer.bits, baseChannels: tokenizer.baseChannels,
-            multipliers: tokenizer.channelMultipliers, height: last.height * codes, width: last.width * codes)
+        let last = schedule.grids[schedule.scaleCount - 1]
+        switch configuration.architecture {
+        case .infinity(let numbers):
+            let sizes = numbers.transformer, tokenizer = numbers.tokenizer
+            let codes = tokenizer.spatialPatchify ? 2 : 1
+            height = last.height * tokenizer.pixelsPerToken
+            width = last.width * tokenizer.pixelsPerToken
+            self.textTokens = textTokens
+            transformer = .infinity(
+                depth: sizes.depth, width: sizes.width, mlpWidth: sizes.mlpWidth, bits: sizes.bits, schedule: schedule,
+                textTokens: textTokens)
+            decoder = DecoderWork(
+                codeChannels: tokenizer.bits, baseChannels: tokenizer.baseChannels,
+                multipliers: tokenizer.channelMultipliers, height: last.height * codes, width: last.width * codes)
+        case .var(let numbers):
+            height = last.height * numbers.pixelsPerToken
+            width = last.width * numbers.pixelsPerToken
+            self.textTokens = 0
+            transformer = .classConditional(
+                depth: numbers.depth, width: numbers.width, mlpWidth: numbers.mlpWidth,
+                codebookSize: numbers.codebookSize, codeChannels: numbers.codeChannels, schedule: schedule)
+            decoder = DecoderWork(
+                codeChannels: numbers.codeChannels, baseChannels: numbers.baseChannels,
+                multipliers: numbers.channelMultipliers, height: last.height, width: last.width, hasAttention: true)
+        }
         self.textEncoder = textEncoder?.work(tokens: textTokens)
     }
 

@@ -32,16 +32,40 @@ public struct ModelSheet: Sendable {
 
     /// The text, ending without a new line.
     public func text() -> String {
-        let sizes = configuration.transformer, tokenizer = configuration.tokenizer
-        let head = [
-            "model      \(configuration.name) (\(configuration.family)), \(sizes.depth) layers x \(sizes.heads) heads of "
-                + "\(sizes.headWidth), width \(sizes.width), feed-forward \(sizes.mlpWidth), text \(sizes.textWidth), "
-                + "\(sizes.bits) bits a token",
-            "tokeniser  \(tokenizer.bits) bits, \(tokenizer.baseChannels) channels x "
-                + tokenizer.channelMultipliers.map(String.init).joined(separator: " ")
-                + ", \(tokenizer.pixelsPerToken) pixels a token\(tokenizer.spatialPatchify ? ", 2 x 2 codes each" : "")",
-        ]
-        return (head + weightLines + scheduleLines + [bytes.text()] + workLines).joined(separator: "\n")
+        (headLines + weightLines + scheduleLines + [bytes.text()] + workLines).joined(separator: "\n")
+    }
+
+    /// The family's numbers.
+    private var headLines: [String] {
+        switch configuration.architecture {
+        case .infinity(let numbers):
+            let sizes = numbers.transformer, tokenizer = numbers.tokenizer
+            return [
+                modelLine(width: sizes.width, mlpWidth: sizes.mlpWidth)
+                    + ", text \(sizes.textWidth), \(sizes.bits) bits a token",
+                tokenizerLine(
+                    "\(tokenizer.bits) bits", base: tokenizer.baseChannels, multipliers: tokenizer.channelMultipliers,
+                    pixels: tokenizer.pixelsPerToken) + (tokenizer.spatialPatchify ? ", 2 x 2 codes each" : ""),
+            ]
+        case .var(let numbers):
+            return [
+                modelLine(width: numbers.width, mlpWidth: numbers.mlpWidth) + ", \(numbers.classes) classes",
+                tokenizerLine(
+                    "\(numbers.codebookSize) codes of \(numbers.codeChannels) channels", base: numbers.baseChannels,
+                    multipliers: numbers.channelMultipliers, pixels: numbers.pixelsPerToken),
+            ]
+        }
+    }
+
+    private func modelLine(width: Int, mlpWidth: Int) -> String {
+        let numbers = configuration.architecture
+        return "model      \(configuration.name) (\(numbers.family)), \(numbers.depth) layers x \(numbers.heads) heads "
+            + "of \(numbers.headWidth), width \(width), feed-forward \(mlpWidth)"
+    }
+
+    private func tokenizerLine(_ codes: String, base: Int, multipliers: [Int], pixels: Int) -> String {
+        "tokeniser  \(codes), \(base) channels x \(multipliers.map(String.init).joined(separator: " ")), "
+            + "\(pixels) pixels a token"
     }
 
     /// Parameters by part and bytes by type.
@@ -61,7 +85,10 @@ public struct ModelSheet: Sendable {
     private var scheduleLines: [String] {
         let schedule = plan.schedule
         let name = InfinitySchedule(of: schedule).map { "\($0), " } ?? ""
-        let rope = schedule.ropeGrid
+        var positions = ""
+        if case .infinity = configuration.architecture {
+            positions = "positions scaled to \(schedule.ropeGrid.height)x\(schedule.ropeGrid.width), "
+        }
         var rows = [["           scale", "grid", "tokens", "history"]]
         for (scale, grid) in schedule.grids.enumerated() {
             rows.append([
@@ -69,7 +96,7 @@ public struct ModelSheet: Sendable {
             ])
         }
         return [
-            "schedule   \(name)\(schedule.totalTokens) tokens, positions scaled to \(rope.height)x\(rope.width), "
+            "schedule   \(name)\(schedule.totalTokens) tokens, \(positions)"
                 + "pictures of \(plan.height) x \(plan.width) pixels (height x width)"
         ] + TextTable.lines(rows)
     }
@@ -100,11 +127,13 @@ public struct ModelSheet: Sendable {
         let parts =
             [
                 "transformer \(Figures.short(plan.transformerTotal)) (\(branches) x (\(Figures.short(one.linear)) linear + "
-                    + "\(Figures.short(one.attention)) attention + \(Figures.short(one.text)) text + "
+                    + "\(Figures.short(one.attention)) attention + "
+                    + (one.text == 0 ? "" : "\(Figures.short(one.text)) text + ")
                     + "\(Figures.short(one.rest)) rest))",
                 "decoder \(Figures.short(plan.decoder.total))",
             ] + (plan.textEncoder.map { ["text encoder \(Figures.short($0))"] } ?? [])
-        return "operations \(Figures.short(plan.total)) a picture with \(plan.textTokens) text tokens, full cache: "
+        let words = plan.textEncoder == nil && one.text == 0 ? "" : " with \(plan.textTokens) text tokens"
+        return "operations \(Figures.short(plan.total)) a picture\(words), full cache: "
             + parts.joined(separator: ", ")
     }
 

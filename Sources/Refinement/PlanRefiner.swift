@@ -22,18 +22,20 @@ public final class PlanRefiner {
         public let confirmedMaps: Int
     }
 
-    private let model: TextToImageModel
+    private let model: ImageModel
     private let request: RefinementRequest
     /// What was recorded of all layers, if they fit at once: one recording then serves every profile.
     private var recording: [[RecordedHead]]?
 
-    /// Prepares a refinement. Throws ``VernierError/Code/emptyInput`` for fewer than 2 prompts.
-    public init(model: TextToImageModel, request: RefinementRequest) throws {
+    /// Prepares a refinement. Throws ``VernierError/Code/emptyInput`` for fewer than 2 prompts, and
+    /// ``VernierError/Code/invalidArgument`` for prompts that the model cannot draw.
+    public init(model: ImageModel, request: RefinementRequest) throws {
         guard min(request.promptCount, request.corpus.prompts.count) >= 2, request.batchSize > 0 else {
             throw VernierError(
                 .emptyInput, at: "refinement", expected: "at least 2 prompts, some to fit and some to confirm",
                 found: "\(min(request.promptCount, request.corpus.prompts.count))")
         }
+        try model.requireKnown(request.corpus.prompts.prefix(request.promptCount))
         self.model = model
         self.request = request
     }
@@ -113,7 +115,7 @@ public final class PlanRefiner {
             var hooks = GenerationHooks()
             hooks.attention = recorder
             let requests = try batch.map {
-                ImageRequest(condition: try model.encode($0.prompt), seed: request.seed &+ UInt64($0.index))
+                ImageRequest(condition: try model.condition(for: $0), seed: request.seed &+ UInt64($0.index))
             }
             _ = try generator.generateChoices(
                 requests, settings: request.settings ?? model.defaultSettings, hooks: hooks)

@@ -11,12 +11,17 @@ public struct PromptEncoder: Sendable {
     /// Loads what `directory` holds under `text_encoder` and checks that it fits the rest of the model.
     ///
     /// Throws as ``TextTokenizer`` and ``T5Encoder`` do, and ``VernierError/Code/mismatch`` if the encoder's width is
-    /// not the transformer's text width.
+    /// not the transformer's text width or the model draws no texts.
     public init(_ directory: ModelDirectory) throws {
-        let maximumTokens = directory.configuration.maximumTextTokens
+        guard case .infinity(let numbers) = directory.configuration.architecture else {
+            throw VernierError(
+                .mismatch, at: "config.json", expected: "a family that draws texts",
+                found: JSONValue.quoted(directory.configuration.family))
+        }
+        let maximumTokens = numbers.maximumTextTokens
         let folder = directory.textEncoderPath
         let configuration = try T5Configuration(path: "\(folder)/config.json")
-        let expected = directory.configuration.transformer.textWidth
+        let expected = numbers.transformer.textWidth
         guard configuration.width == expected else {
             throw VernierError(
                 .mismatch, at: "text_encoder/config.json",

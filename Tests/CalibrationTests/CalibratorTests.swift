@@ -12,11 +12,11 @@ import VernierCore
 @Suite struct CalibratorTests {
     private static let loaded = Result {
         let tiny = try TinyModel()
-        return try withExtendedLifetime(tiny) { try TextToImageModel(path: tiny.path) }
+        return try withExtendedLifetime(tiny) { try ImageModel(path: tiny.path) }
     }
 
     private let folder = TemporaryDirectory()
-    private let model: TextToImageModel
+    private let model: ImageModel
 
     init() throws { model = try Self.loaded.get() }
 
@@ -102,7 +102,7 @@ import VernierCore
         let other = try TinyModel(seed: 9)
         var wanted = try request(prompts: 3, seed: 4)
         wanted.topCounts = [1, 4]
-        let calibrator = try Calibrator(model: TextToImageModel(path: other.path), request: wanted)
+        let calibrator = try Calibrator(model: ImageModel(path: other.path), request: wanted)
         let error = try #require(throws: VernierError.self) { try calibrator.resume(from: saved, name: "saved.h5") }
         #expect(error.code == .mismatch && error.place == "saved.h5")
         for part in [

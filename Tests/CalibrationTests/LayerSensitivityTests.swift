@@ -21,7 +21,7 @@ import Darwin
 @Suite struct LayerSensitivityTests {
     private static let seed: UInt64 = 5
     private let tiny: TinyModel
-    private let model: TextToImageModel
+    private let model: ImageModel
     private let generator: ImageGenerator
     private let corpus: Corpus
     private let request: ImageRequest
@@ -33,11 +33,11 @@ import Darwin
 
     init() throws {
         tiny = try TinyModel()
-        model = try TextToImageModel(path: tiny.path)
+        model = try ImageModel(path: tiny.path)
         generator = try ImageGenerator(model: model)
         try AtomicFile.write(TinyModel.corpus(3), to: folder.file("c.jsonl"))
         corpus = try Corpus(path: folder.file("c.jsonl"))
-        request = ImageRequest(condition: try model.encode(corpus.prompts[0].prompt), seed: Self.seed)
+        request = ImageRequest(condition: try model.condition(for: corpus.prompts[0]), seed: Self.seed)
         layout = try StatisticsLayout(identity: model.identity, schedule: model.schedule, topCounts: [1])
         var logits: [[[Float]]] = []
         var hooks = GenerationHooks()

@@ -48,7 +48,7 @@ import Testing
     @Test(arguments: ["2b", "8b"]) func peersProfilesAreMadeOfTheirNumbers(model: String) throws {
         let path = "\(Self.root)/Profiles/scalekv-infinity-\(model)-10.json"
         let shipped = try Profile(contentsOf: path)
-        let configuration = try InfinityRelease(named: "infinity-\(model)").configuration
+        let configuration = try ModelRelease(named: "infinity-\(model)").configuration
         let again = try importScaleKVRows(
             contentsOf: "\(Self.root)/Profiles/sources/scalekv-10.json", release: "infinity-\(model)",
             target: ImportTarget(

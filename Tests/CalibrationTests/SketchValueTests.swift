@@ -28,14 +28,14 @@ import Darwin
     private static let tolerance = 5 * (2 / Double(signCount)).squareRoot()
 
     private let tiny: TinyModel
-    private let model: TextToImageModel
+    private let model: ImageModel
     private let corpus: Corpus
     private let folder = TemporaryDirectory()
     private let recorders: [SketchRecorder]  // one a prompt
 
     init() throws {
         tiny = try TinyModel()
-        model = try TextToImageModel(path: tiny.path)
+        model = try ImageModel(path: tiny.path)
         try AtomicFile.write(TinyModel.corpus(Self.prompts), to: folder.file("c.jsonl"))
         corpus = try Corpus(path: folder.file("c.jsonl"))
         let generator = try ImageGenerator(model: model)
@@ -45,7 +45,7 @@ import Darwin
             var hooks = GenerationHooks()
             hooks.attention = recorder
             _ = try generator.generateChoices(
-                [ImageRequest(condition: try model.encode(prompt.prompt), seed: Self.seed + UInt64(prompt.index))],
+                [ImageRequest(condition: try model.condition(for: prompt), seed: Self.seed + UInt64(prompt.index))],
                 settings: model.defaultSettings, hooks: hooks)
             recorders.append(recorder)
         }
@@ -280,7 +280,7 @@ import Darwin
         let recorder = SketchRecorder()
         var hooks = GenerationHooks()
         hooks.attention = recorder
-        let model = try TextToImageModel(path: plain.path)
+        let model = try ImageModel(path: plain.path)
         _ = try ImageGenerator(model: model).generateChoices(
             [ImageRequest(condition: try model.encode("a red square"), seed: 1)], settings: model.defaultSettings,
             hooks: hooks)

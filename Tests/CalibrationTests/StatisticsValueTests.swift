@@ -19,13 +19,13 @@ import Darwin
 @Suite struct StatisticsValueTests {
     private static let seed: UInt64 = 11
     private let tiny: TinyModel
-    private let model: TextToImageModel
+    private let model: ImageModel
     private let measured: CalibrationStatistics
     private let recorder = MatrixRecorder()
 
     init() throws {
         tiny = try TinyModel()
-        model = try TextToImageModel(path: tiny.path)
+        model = try ImageModel(path: tiny.path)
         let folder = TemporaryDirectory()
         try AtomicFile.write(TinyModel.corpus(1), to: folder.file("c.jsonl"))
         let corpus = try Corpus(path: folder.file("c.jsonl"))
@@ -38,7 +38,7 @@ import Darwin
         var hooks = GenerationHooks()
         hooks.attention = recorder
         _ = try ImageGenerator(model: model).generateChoices(
-            [ImageRequest(condition: try model.encode(corpus.prompts[0].prompt), seed: Self.seed)],
+            [ImageRequest(condition: try model.condition(for: corpus.prompts[0]), seed: Self.seed)],
             settings: model.defaultSettings, hooks: hooks)
     }
 

@@ -24,13 +24,13 @@ import Darwin
         (.bfloat16, .bfloat16), (.int8, .int8), (.int4, .int4),
     ]
     private let tiny: TinyModel
-    private let model: TextToImageModel
+    private let model: ImageModel
     private let corpus: Corpus
     private let folder = TemporaryDirectory()
 
     init() throws {
         tiny = try TinyModel()
-        model = try TextToImageModel(path: tiny.path)
+        model = try ImageModel(path: tiny.path)
         try AtomicFile.write(TinyModel.corpus(3), to: folder.file("c.jsonl"))
         corpus = try Corpus(path: folder.file("c.jsonl"))
     }
@@ -51,7 +51,7 @@ import Darwin
         var hooks = GenerationHooks()
         hooks.attention = recorder
         _ = try ImageGenerator(model: model).generateChoices(
-            [ImageRequest(condition: try model.encode(prompt.prompt), seed: Self.seed + UInt64(prompt.index))],
+            [ImageRequest(condition: try model.condition(for: prompt), seed: Self.seed + UInt64(prompt.index))],
             settings: model.defaultSettings, hooks: hooks)
         return recorder
     }

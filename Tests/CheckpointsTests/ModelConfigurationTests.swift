@@ -52,7 +52,7 @@ private let faults: [ConfigurationFault] = [
     ConfigurationFault(\.head, "vernier-model", "other", #"config.json: format: expected "vernier-model""#),
     ConfigurationFault(\.head, #""version":1"#, #""version":2"#, "config.json: version: expected version 1, found 2"),
     ConfigurationFault(\.head, #""version":1"#, #""version":"1""#, "version: expected a whole number"),
-    ConfigurationFault(\.head, #"infinity"#, #"var"#, #"expected one of the families ["infinity"]"#),
+    ConfigurationFault(\.head, #"infinity"#, #"dit"#, #"expected one of the families ["infinity", "var"]"#),
     ConfigurationFault(\.head, "tangram", "", "name: expected a name of 1 to 200 bytes"),
     ConfigurationFault(\.head, #","name":"tangram""#, "", #"expected a member "name", found none"#),
     ConfigurationFault(\.tail, "", #","extra":1"#, #"found also "extra""#),
@@ -100,17 +100,21 @@ struct ModelConfigurationTests {
     func fields() throws {
         let configuration = try ConfigurationText().read()
         #expect(configuration.family == "infinity" && configuration.name == "tangram")
-        let transformer = configuration.transformer
+        guard case .infinity(let numbers) = configuration.architecture else {
+            Issue.record("another family")
+            return
+        }
+        let transformer = numbers.transformer
         #expect(transformer.depth == 8 && transformer.blockChunks == 4 && transformer.blocksPerChunk == 2)
         #expect(transformer.width == 128 && transformer.heads == 4 && transformer.headWidth == 32)
         #expect(transformer.mlpWidth == 512 && transformer.textWidth == 128 && transformer.textPoolHeads == 1)
         #expect(transformer.bits == 16 && transformer.ropeGrid == ScaleSchedule.Grid(height: 12, width: 12))
         #expect(configuration.schedule.scaleCount == 5 && configuration.schedule.ropeGrid == transformer.ropeGrid)
         #expect(configuration.schedule.grids.map(\.tokenCount) == [1, 4, 9, 16, 36])
-        let tokenizer = configuration.tokenizer
+        let tokenizer = numbers.tokenizer
         #expect(tokenizer.bits == 16 && tokenizer.baseChannels == 32 && tokenizer.channelMultipliers == [1, 2, 2])
         #expect(tokenizer.pixelsPerCode == 4 && tokenizer.pixelsPerToken == 4 && !tokenizer.spatialPatchify)
-        #expect(configuration.maximumTextTokens == 512)
+        #expect(numbers.maximumTextTokens == 512)
         let sampling = configuration.sampling
         #expect(sampling.guidance == 3 && sampling.temperature == 1 && sampling.topK == 900 && sampling.topP == 0.97)
     }
@@ -129,7 +133,7 @@ struct ModelConfigurationTests {
         #expect(error.description.contains(fault.message), "\(error)")
         #expect(
             error.code
-                == (["2", "var"].contains { fault.new.hasSuffix($0) && fault.part == \.head }
+                == (["2", "dit"].contains { fault.new.hasSuffix($0) && fault.part == \.head }
                     ? .unsupportedVersion : .malformedFile))
     }
 
@@ -145,7 +149,11 @@ struct ModelConfigurationTests {
     func patches() throws {
         var text = ConfigurationText()
         text.tokenizer = #"{"bits":4,"base_channels":32,"channel_multipliers":[1,2,2,2],"spatial_patchify":true}"#
-        let tokenizer = try text.read().tokenizer
+        guard case .infinity(let numbers) = try text.read().architecture else {
+            Issue.record("another family")
+            return
+        }
+        let tokenizer = numbers.tokenizer
         #expect(tokenizer.bitsPerToken == 16 && tokenizer.pixelsPerCode == 8 && tokenizer.pixelsPerToken == 16)
     }
 
@@ -196,7 +204,7 @@ struct ModelConfigurationTests {
             #expect(configuration.shapeDigest == digest)
             let chosen = try configuration.choosing(ScheduleChoice(resolution: .quarter, aspect: .square))
             #expect(chosen.schedule == InfinitySchedule(resolution: .quarter).schedule)
-            #expect(chosen.shapeDigest == digest && chosen.transformer == configuration.transformer)
+            #expect(chosen.shapeDigest == digest && chosen.architecture == configuration.architecture)
         }
         // The square one's digest is what it always was: its reference grid among the other numbers.
         var own = text(square)

@@ -10,9 +10,9 @@ import VernierCore
 @Suite struct EvaluatorTests {
     private static let loaded = Result {
         let tiny = try TinyModel()
-        return try withExtendedLifetime(tiny) { try TextToImageModel(path: tiny.path) }
+        return try withExtendedLifetime(tiny) { try ImageModel(path: tiny.path) }
     }
-    private let model: TextToImageModel
+    private let model: ImageModel
     private let prompts: [CorpusPrompt]
 
     init() throws {
@@ -22,7 +22,7 @@ import VernierCore
     }
 
     /// A profile that holds at most `most` tokens a cell.
-    private func profile(atMost most: Int, of model: TextToImageModel, rule: SelectionRule = .attentionMass()) throws
+    private func profile(atMost most: Int, of model: ImageModel, rule: SelectionRule = .attentionMass()) throws
         -> Profile
     {
         let schedule = model.schedule
@@ -91,7 +91,7 @@ import VernierCore
 
     /// The divergence is that of a run which is fed the full cache's bits, not its own.
     @Test func divergenceIsMeasuredOnTheFullCachesBits() throws {
-        let condition = try model.encode(prompts[0].prompt), settings = model.defaultSettings
+        let condition = try model.condition(for: prompts[0]), settings = model.defaultSettings
         let full = try ImageGenerator(model: model)
         let small = try ImageGenerator(model: model, profile: profile(atMost: 1, of: model))
         func run(_ generator: ImageGenerator, _ seed: UInt64, forced: [[[Int32]]]? = nil) throws
@@ -140,7 +140,7 @@ import VernierCore
     @Test func recordsStandByPromptThenSeedWhateverTheBatch() throws {
         let seeds: [UInt64] = [7, 3]
         let reports = try [1, 4].map { try report([("two", 2)], seeds: seeds, batch: $0) }
-        #expect(reports[0].seeds == seeds && reports[0].prompts == prompts.map(\.prompt))
+        #expect(reports[0].seeds == seeds && reports[0].prompts == prompts.map(\.caption))
         for row in reports[0].rows {
             #expect(row.records.map(\.prompt) == [0, 0, 1, 1, 2, 2])
             #expect(row.records.map(\.seed) == [0, 1, 0, 1, 0, 1])
@@ -207,7 +207,7 @@ import VernierCore
 
     @Test func whatDoesNotFitIsRefusedBeforeAnythingRuns() throws {
         let other = try TinyModel(seed: 2)
-        let foreign = try profile(atMost: 2, of: TextToImageModel(path: other.path))
+        let foreign = try profile(atMost: 2, of: ImageModel(path: other.path))
         let stranger = EvaluationRequest(
             candidates: [.init(name: "foreign.json", profile: foreign)], prompts: prompts)
         let error = try #require(throws: VernierError.self) { try Evaluator(model: model, request: stranger) }

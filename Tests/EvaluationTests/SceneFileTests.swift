@@ -18,7 +18,7 @@ import VernierCore
                     #expect(vocabulary.colours.contains { $0.name == object.colour })
                     #expect(vocabulary.shapes.contains { $0.name == object.shape })
                     #expect(vocabulary.sizes.contains { $0.name == object.size })
-                    #expect(prompt.prompt.contains("\(object.size) \(object.colour) \(object.shape)"))
+                    #expect(prompt.caption.contains("\(object.size) \(object.colour) \(object.shape)"))
                 }
             }
         }

@@ -14,14 +14,14 @@ import VernierCore
 struct Bench: Sendable {
     static let shared = Result { try Bench() }
 
-    let model: TextToImageModel
+    let model: ImageModel
     let statistics: CalibrationStatistics
     let prompts: [CorpusPrompt]
     let corpusDigest: String
 
     private init() throws {
         let tiny = try TinyModel()
-        model = try withExtendedLifetime(tiny) { try TextToImageModel(path: tiny.path) }
+        model = try withExtendedLifetime(tiny) { try ImageModel(path: tiny.path) }
         var text = TinyModel.corpus(3)
         let corpus = try text.withUTF8 { try Corpus(bytes: UnsafeRawBufferPointer($0), fileName: "c.jsonl") }
         prompts = corpus.prompts

@@ -204,7 +204,7 @@ import VernierCore
         let foreign = try TinyModel(seed: 2)
         let error = #expect(throws: VernierError.self) {
             try Frontier(
-                model: TextToImageModel(path: foreign.path), statistics: bench.statistics,
+                model: ImageModel(path: foreign.path), statistics: bench.statistics,
                 request: bench.request(["random"]))
         }
         #expect(error?.code == .mismatch && error?.place == "statistics", "\(String(describing: error))")

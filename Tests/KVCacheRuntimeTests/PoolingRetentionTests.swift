@@ -22,7 +22,7 @@ import Darwin
     ) throws -> PoolingPlan {
         let schedule = drive.schedule, layers = drive.geometry.layers, heads = drive.geometry.heads
         var maps: [BoundaryMap] = []
-        for branch in 0..<branches {
+        for _ in 0..<branches {
             for scale in 0..<schedule.scaleCount {
                 for layer in 0..<layers {
                     for head in 0..<heads {

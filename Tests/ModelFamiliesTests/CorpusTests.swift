@@ -28,6 +28,18 @@ import VernierCore
         #expect(try Corpus(path: folder.file("c.jsonl")) == read)
     }
 
+    @Test func readsClasses() throws {
+        let read = try corpus(#"{"class": 207}"# + "\n" + #"{"class":0,"scene":{}}"#)
+        #expect(
+            read.prompts == [
+                CorpusPrompt(index: 0, subject: .imageClass(207)),
+                CorpusPrompt(index: 1, subject: .imageClass(0), scene: [:]),
+            ])
+        #expect(read.prompts.map(\.caption) == ["class 207", "class 0"])
+        #expect(read.prompts[0].digest == Digest.of(Array(#"{"class":207}"#.utf8)))
+        #expect(read.prompts[0].digest != CorpusPrompt(index: 0, prompt: "class 207").digest)
+    }
+
     struct Refusal: Sendable, CustomTestStringConvertible {
         let text: String
         let message: String
@@ -47,7 +59,11 @@ import VernierCore
         Refusal(good + "\n" + good, "c.jsonl, line 2, column 1: "),
         Refusal(good + "  \n", "c.jsonl, line 2, column 3: "),
         Refusal(good + #"{"prompt": "a",}"#, "c.jsonl, line 2, column 16: "),
-        Refusal(good + #"{"prompt": "a", "class": 3}"#, "c.jsonl, line 2: "),
+        Refusal(good + #"{"prompt": "a", "kind": 3}"#, "c.jsonl, line 2: "),
+        Refusal(good + #"{"prompt": "a", "class": 3}"#, "c.jsonl, line 2: expected a prompt or a class, found both"),
+        Refusal(good + #"{"class": -1}"#, "c.jsonl, line 2: class: expected a whole number from 0 to"),
+        Refusal(good + #"{"class": "3"}"#, "c.jsonl, line 2: class: expected a whole number"),
+        Refusal(good + #"{"class": 2147483648}"#, "c.jsonl, line 2: class: expected a whole number from 0 to"),
         Refusal(#"{"scene": {}}"#, "c.jsonl, line 1"),
         Refusal(#"{"prompt": 3}"#, "c.jsonl, line 1: prompt: expected a string, found"),
         Refusal(#"{"prompt": ""}"#, "c.jsonl, line 1: prompt: expected a text to draw, found an empty one"),

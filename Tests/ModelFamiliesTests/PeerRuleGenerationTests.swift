@@ -8,12 +8,12 @@ import VernierCore
 
 /// Every rule of a profile, through the generator that users call.
 @Suite struct PeerRuleGenerationTests {
-    private let model: TextToImageModel
+    private let model: ImageModel
     private let requests: [ImageRequest]
 
     init() throws {
         let tiny = try TinyModel()
-        let model = try withExtendedLifetime(tiny) { try TextToImageModel(path: tiny.path) }
+        let model = try withExtendedLifetime(tiny) { try ImageModel(path: tiny.path) }
         let prompts: [(String, UInt64)] = [("a red square", 1), ("a blue circle above the green square", 2)]
         requests = try prompts.map { ImageRequest(condition: try model.encode($0.0), seed: $0.1) }
         self.model = model

@@ -8,11 +8,13 @@ import VernierCore
 
 /// Bytes and operations of the released models against `models.md` sections 5.1 and 5.2, from their sizes alone.
 @Suite struct PicturePlanTests {
+    private static let infinity = ModelRelease.all.map(\.name).filter { $0.hasPrefix("infinity") }
+
     private static func plan(
         _ name: String, _ resolution: InfinityResolution, textTokens: Int = 64, textEncoder: T5Configuration? = nil
     ) throws -> PicturePlan {
         try PicturePlan(
-            InfinityRelease(named: name).configuration.choosing(ScheduleChoice(resolution: resolution)),
+            ModelRelease(named: name).configuration.choosing(ScheduleChoice(resolution: resolution)),
             textEncoder: textEncoder, textTokens: textTokens)
     }
 
@@ -66,7 +68,7 @@ import VernierCore
 
     /// The ledger of a profile that evicts nothing comes to the same.
     @Test func theLedgerAgreesWithTheFullCache() throws {
-        for name in InfinityRelease.all.map(\.name) {
+        for name in Self.infinity {
             for resolution in InfinityResolution.all {
                 let plan = try Self.plan(name, resolution)
                 for storage in StorageFormat.knownNames.compactMap(StorageFormat.init(name:)) {
@@ -126,25 +128,31 @@ import VernierCore
         #expect(plan.total == plan.transformerTotal + plan.decoder.total + flan.work(tokens: 12))
     }
 
-    /// VAR's rows of the same table: depth, side of the last map, and T operations with guidance.
+    /// VAR's rows of the same table: depth and T operations with guidance.
     @Test(arguments: [(16, 0.60), (20, 1.14), (24, 1.95), (30, 3.77), (36, 22.8)])
     func operationsOfVARAreThePublishedOnes(_ depth: Int, _ tera: Double) throws {
-        let sides = depth == 36 ? [1, 2, 3, 4, 6, 9, 13, 18, 24, 32] : [1, 2, 3, 4, 5, 6, 8, 10, 13, 16]
-        let last = ScaleSchedule.Grid(height: sides[9], width: sides[9])
-        let schedule = try ScaleSchedule(
-            grids: sides.map { ScaleSchedule.Grid(height: $0, width: $0) }, ropeGrid: last)
-        let work = TransformerWork.classConditional(
-            depth: depth, width: 64 * depth, codebookSize: 4096, codeChannels: 32, schedule: schedule)
-        #expect(abs(2 * work.total - tera * 1e12) < 0.0075e12 * tera)
-        let decoder = DecoderWork(
-            codeChannels: 32, baseChannels: 160, multipliers: [1, 1, 2, 2, 4], height: sides[9], width: sides[9],
-            hasAttention: true)
-        #expect(abs(decoder.total - (depth == 36 ? 1.58e12 : 0.394e12)) < 0.004e12)
+        let plan = try PicturePlan(ModelRelease(named: "var-d\(depth)").configuration, textTokens: 64)
+        #expect(abs(plan.transformerTotal - tera * 1e12) < 0.0075e12 * tera)
+        #expect(abs(plan.decoder.total - (depth == 36 ? 1.58e12 : 0.394e12)) < 0.004e12)
+        #expect(plan.textTokens == 0 && plan.textEncoder == nil && plan.transformer.text == 0)
+        #expect(plan.height == (depth == 36 ? 512 : 256) && plan.width == plan.height)
+    }
+
+    /// VAR's rows of the table of caches: all scales and without the last, in MB of 1e6.
+    @Test(arguments: [("var-d16", 178.3, 133.7, 89.1), ("var-d30", 626.7, 470.0, 313.3), ("var-d36", 2973, 2230, 1486)])
+    func fullCachesOfVARAreThePublishedOnes(_ name: String, _ float32: Double, _ released: Double, _ half: Double)
+        throws
+    {
+        let cache = try PicturePlan(ModelRelease(named: name).configuration, textTokens: 0).releasedCache
+        let step = float32 < 1000 ? 0.05e6 : 0.5e6
+        #expect(abs(Double(cache.bytes(.float32)) - float32 * 1e6) <= step)
+        #expect(abs(Double(cache.releasedBytes) - released * 1e6) <= step)
+        #expect(abs(Double(cache.bytes(.bfloat16)) - half * 1e6) <= step)
     }
 
     @Test func pictureSizesAreThePublishedOnes() throws {
-        for name in InfinityRelease.all.map(\.name) {
-            let release = try InfinityRelease(named: name)
+        for name in Self.infinity {
+            let release = try ModelRelease(named: name)
             for official in InfinitySchedule.all {
                 let plan = try PicturePlan(
                     release.configuration.choosing(ScheduleChoice(of: official.schedule)), textTokens: 1)

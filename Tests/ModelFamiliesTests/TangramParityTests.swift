@@ -13,16 +13,16 @@ import Testing
     static let modelPath = root + "/Calibration/Models/tangram"
 
     let fixture: SafetensorsFile
-    let model: TextToImageModel
+    let model: ImageModel
 
     init() throws {
         fixture = try SafetensorsFile(path: Self.root + "/Tests/ModelFamiliesTests/Fixtures/tangram-parity.safetensors")
-        model = try TextToImageModel(path: Self.modelPath)
+        model = try ImageModel(path: Self.modelPath)
     }
 
     private var prompts: [String] {
         get throws {
-            try Corpus(path: Self.root + "/Calibration/Corpora/tangram-heldout.jsonl").prompts.prefix(2).map(\.prompt)
+            try Corpus(path: Self.root + "/Calibration/Corpora/tangram-heldout.jsonl").prompts.prefix(2).map(\.caption)
         }
     }
 

@@ -99,7 +99,7 @@ import VernierCore
     @Test(arguments: budgets.indices) func anOrderFileGivesThePublishedSchedule(_ index: Int) throws {
         let folder = TemporaryDirectory()
         try AtomicFile.write(Self.orderFile(), to: folder.file("2b.json"))
-        let configuration = try InfinityRelease(named: "infinity-2b").configuration
+        let configuration = try ModelRelease(named: "infinity-2b").configuration
         let imported = try importHeatKVOrders(
             contentsOf: folder.file("2b.json"), budget: .keptShare(Self.budgets[index]),
             target: ImportTarget(

@@ -32,7 +32,7 @@ import VernierCore
     }
 
     private static func target(_ model: String, selection: SelectionRule? = nil) throws -> ImportTarget {
-        let configuration = try InfinityRelease(named: "infinity-\(model)").configuration
+        let configuration = try ModelRelease(named: "infinity-\(model)").configuration
         return ImportTarget(
             model: try configuration.architectureIdentity(), schedule: configuration.schedule, selection: selection,
             toolVersion: "test")

@@ -13,13 +13,13 @@ struct PlanRefinerTests {
     /// A tiny model, a corpus, and a pooling profile of them.
     struct Bench {
         private let folder = TemporaryDirectory()
-        let model: TextToImageModel
+        let model: ImageModel
         let corpus: Corpus
         let profile: Profile
 
         init(selection: SelectionRule = .poolingPlan()) throws {
             let tiny = try TinyModel()
-            model = try withExtendedLifetime(tiny) { try TextToImageModel(path: tiny.path) }
+            model = try withExtendedLifetime(tiny) { try ImageModel(path: tiny.path) }
             try AtomicFile.write(TinyModel.corpus(6), to: folder.file("corpus.jsonl"))
             corpus = try Corpus(path: folder.file("corpus.jsonl"))
             let path = folder.file("statistics.h5")

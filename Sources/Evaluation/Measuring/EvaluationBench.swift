@@ -8,7 +8,7 @@ import VernierCore
 /// ``Evaluator`` goes batch by batch and forgets the reference; a frontier keeps the references and goes candidate by
 /// candidate. Both measure the same numbers, whatever the batch size.
 ///
-/// A candidate runs freely (picture, bits, scene, time) and, where asked, fed the full cache's bits (forced-decoding
+/// A candidate runs freely (picture, choices, scene, time) and, where asked, fed the full cache's choices (forced-decoding
 /// divergence of the guided logits, scale by scale). Noise is shared because it depends on seed and position alone.
 package final class EvaluationBench {
     /// One picture to draw: places in ``prompts`` and ``seeds``.
@@ -20,7 +20,7 @@ package final class EvaluationBench {
     }
 
     /// The model.
-    package let model: TextToImageModel
+    package let model: ImageModel
     /// The prompts.
     package let prompts: [CorpusPrompt]
     /// The seeds, one picture a prompt and seed.
@@ -39,10 +39,10 @@ package final class EvaluationBench {
 
     /// Checks what is to be drawn; nothing is drawn or encoded yet.
     ///
-    /// Throws ``VernierError/Code/emptyInput`` without prompts or seeds, and ``VernierError/Code/malformedFile`` for a
-    /// scene that cannot be read.
+    /// Throws ``VernierError/Code/emptyInput`` without prompts or seeds, ``VernierError/Code/invalidArgument`` for
+    /// prompts that the model cannot draw, and ``VernierError/Code/malformedFile`` for a scene that cannot be read.
     package init(
-        model: TextToImageModel, prompts: [CorpusPrompt], seeds: [UInt64], settings: SamplingSettings,
+        model: ImageModel, prompts: [CorpusPrompt], seeds: [UInt64], settings: SamplingSettings,
         vocabulary: SceneVocabulary?, batchSize: Int
     ) throws {
         guard !prompts.isEmpty, !seeds.isEmpty, batchSize > 0 else {
@@ -50,6 +50,7 @@ package final class EvaluationBench {
                 .emptyInput, at: "evaluation", expected: "at least one prompt, one seed and a batch size of 1",
                 found: "\(prompts.count) prompts, \(seeds.count) seeds, batch \(batchSize)")
         }
+        try model.requireKnown(prompts)
         self.model = model
         self.prompts = prompts
         self.seeds = seeds
@@ -135,12 +136,12 @@ package final class EvaluationBench {
 
     // MARK: - Parts
 
-    /// The divergence of each picture's guided bit distributions from the full cache's, fed the full cache's bits:
+    /// The divergence of each picture's guided distributions from the full cache's, fed the full cache's choices:
     /// `[picture][scale]`.
     private func forcedDecoding(
         _ generator: ImageGenerator, requests: [ImageRequest], reference: ReferenceBatch
     ) throws -> [[ForcedDecodingDivergence]] {
-        let full = reference.images
+        let full = reference.images, values = model.network.choices.values
         var hooks = GenerationHooks()
         hooks.forcedChoices = model.schedule.grids.indices.map { scale in full.map { $0.choices[scale] } }
         let teacher = try reference.logits ?? logits(requests, hooks)
@@ -155,7 +156,7 @@ package final class EvaluationBench {
                     do {
                         try divergence.add(
                             teacher: UnsafeBufferPointer(rebasing: teacher[range]),
-                            compressed: UnsafeBufferPointer(rebasing: logits[range]))
+                            compressed: UnsafeBufferPointer(rebasing: logits[range]), values: values)
                     } catch { failure = failure ?? error }
                     result[image].append(divergence)
                 }
@@ -166,7 +167,7 @@ package final class EvaluationBench {
         return result
     }
 
-    /// The full cache's logits for bits that it drew before.
+    /// The full cache's logits for choices that it drew before.
     private func logits(_ requests: [ImageRequest], _ forced: GenerationHooks) throws -> [[Float]] {
         var logits: [[Float]] = []
         var hooks = forced
@@ -181,7 +182,7 @@ package final class EvaluationBench {
 
     private func condition(_ prompt: Int) throws -> ImageCondition {
         if let condition = conditions[prompt] { return condition }
-        let condition = try model.encode(prompts[prompt].prompt)
+        let condition = try model.condition(for: prompts[prompt])
         conditions[prompt] = condition
         return condition
     }

@@ -4,11 +4,11 @@ import Generation
 package struct ReferenceBatch: Sendable {
     /// The jobs, as places in ``EvaluationBench/jobs``.
     package let jobs: Range<Int>
-    /// Pictures and bits, one a job.
+    /// Pictures and choices, one a job.
     package let images: [GeneratedImage]
     /// The full cache's own records (scene and time), one a job.
     package let records: [PictureRecord]
-    /// Guided logits over temperature, `[scale][B, n_k, 2 D]`; nil if they were given up for memory.
+    /// Guided logits over temperature, `[scale][B, n_k, logits]`; nil if they were given up for memory.
     package internal(set) var logits: [[Float]]?
 
     /// Bytes of the logits.

@@ -1,6 +1,6 @@
 import VernierCore
 
-/// The share of token bits on which two runs agree, 0 to 1; two unrelated runs agree on about half.
+/// The share of bits, or of tokens, on which two runs agree, 0 to 1; two unrelated runs agree on about half of the bits.
 public enum BitAgreement {
     /// `equal / count` over two sequences of equal length, one element a bit (or a token).
     ///

@@ -2,14 +2,30 @@
 public struct EvaluationMetric: Sendable {
     /// The key in `report.json`.
     public let key: String
-    /// The heading in `report.md`.
-    public let title: String
+    /// The heading in `report.md`, with ``choicePlace`` where the model's word for a choice stands.
+    private let titleTemplate: String
     /// Digits after the point in `report.md`.
     public let fractionDigits: Int
     /// Whether larger values are better.
     public let isLargerBetter: Bool
     /// The value of one record; nil if it was not measured.
     public let value: @Sendable (PictureRecord) -> Double?
+
+    private static let choicePlace = "{choice}"
+
+    init(
+        key: String, title: String, fractionDigits: Int, isLargerBetter: Bool,
+        value: @escaping @Sendable (PictureRecord) -> Double?
+    ) {
+        self.key = key
+        titleTemplate = title
+        self.fractionDigits = fractionDigits
+        self.isLargerBetter = isLargerBetter
+        self.value = value
+    }
+
+    /// The heading in `report.md` for a model that chooses `bit`s or `token`s.
+    package func title(choice: String) -> String { titleTemplate.replacing(Self.choicePlace, with: choice) }
 
     /// PSNR in dB against the full cache, each picture cut at ``PeakSignalNoise/capDecibels``.
     public static let psnrDecibels = EvaluationMetric(
@@ -21,13 +37,13 @@ public struct EvaluationMetric: Sendable {
     public static let structuralSimilarity = EvaluationMetric(
         key: "structuralSimilarity", title: "SSIM", fractionDigits: 3, isLargerBetter: true
     ) { $0.structuralSimilarity }
-    /// Share of token bits equal to the full cache's.
+    /// Share of choices (bits or tokens) equal to the full cache's.
     public static let bitAgreement = EvaluationMetric(
-        key: "bitAgreement", title: "equal bits", fractionDigits: 3, isLargerBetter: true
+        key: "bitAgreement", title: "equal \(choicePlace)s", fractionDigits: 3, isLargerBetter: true
     ) { $0.bitAgreement }
-    /// Forced-decoding divergence in nats a bit.
+    /// Forced-decoding divergence in nats a choice.
     public static let forcedDecodingKLNats = EvaluationMetric(
-        key: "forcedDecodingKLNats", title: "KL, nats/bit", fractionDigits: 4, isLargerBetter: false
+        key: "forcedDecodingKLNats", title: "KL, nats/\(choicePlace)", fractionDigits: 4, isLargerBetter: false
     ) { $0.forcedDecodingKLNats }
     /// Share of pictures that show all of their scene.
     public static let sceneCorrect = EvaluationMetric(

@@ -33,7 +33,7 @@ extension EvaluationReport {
         let hasPooled = rows.contains { $0.pooledPSNRDecibels != nil }
         var columns = ["name", "policy", "selection", "storage"].map { MarkdownTable.Column($0) }
         columns += ["kept", "predicted bytes", "measured bytes"].map { MarkdownTable.Column($0, isRightAligned: true) }
-        columns += metrics.map { MarkdownTable.Column($0.title, isRightAligned: true) }
+        columns += metrics.map { MarkdownTable.Column($0.title(choice: choice), isRightAligned: true) }
         if hasPooled { columns.append(MarkdownTable.Column("pooled PSNR, dB", isRightAligned: true)) }
         var table = MarkdownTable(columns: columns)
         for row in rows {
@@ -81,7 +81,7 @@ extension EvaluationReport {
         guard let reference = rows.first(where: { $0.name == name }) else { return nil }
         var table = MarkdownTable(
             columns: [MarkdownTable.Column("name")]
-                + metrics.map { MarkdownTable.Column($0.title, isRightAligned: true) })
+                + metrics.map { MarkdownTable.Column($0.title(choice: choice), isRightAligned: true) })
         for row in rows where row.name != name {
             let cells = try metrics.map { metric in
                 let difference = try row.pairedDifference(metric, from: reference, bootstrapSeed: bootstrapSeed)

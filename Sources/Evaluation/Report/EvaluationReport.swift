@@ -4,6 +4,8 @@ import VernierCore
 public struct EvaluationReport: Sendable {
     /// The model's name.
     public let model: String
+    /// What the model chooses, `bit` or `token`: the unit of agreement and divergence.
+    public let choice: String
     /// The prompts in the order of ``PictureRecord/prompt``.
     public let prompts: [String]
     /// The seeds in the order of ``PictureRecord/seed``.
@@ -23,7 +25,8 @@ public struct EvaluationReport: Sendable {
     /// ``VernierCore/VernierError/Code/invalidArgument`` if names repeat, `comparedRow` is no row, or a record points to
     /// a prompt or a seed that is not there; all problems are reported together.
     public init(
-        model: String, prompts: [String], seeds: [UInt64], rows: [EvaluationRow], comparedRow: String? = nil,
+        model: String, choice: String = "bit", prompts: [String], seeds: [UInt64], rows: [EvaluationRow],
+        comparedRow: String? = nil,
         bootstrapSeed: UInt64, settings: JSONValue
     ) throws {
         guard !rows.isEmpty else {
@@ -45,6 +48,7 @@ public struct EvaluationReport: Sendable {
         }
         guard problems.isEmpty else { throw VernierError(.invalidArgument, at: "evaluation", problems: problems) }
         self.model = model
+        self.choice = choice
         self.prompts = prompts
         self.seeds = seeds
         self.rows = rows

@@ -10,9 +10,9 @@ public struct PictureRecord: Sendable, Hashable {
     public var meanSquaredError: Double?
     /// Structural similarity to the full cache's picture.
     public var structuralSimilarity: Double?
-    /// Share of token bits equal to the full cache's.
+    /// Share of choices (bits or tokens) equal to the full cache's.
     public var bitAgreement: Double?
-    /// Mean divergence of the bit distributions from the full cache's on its own bits, in nats.
+    /// Mean divergence of the distributions of choices from the full cache's on its own choices, in nats.
     public var forcedDecodingKLNats: Double?
     /// The same for each scale by itself; empty if it was not measured.
     public var forcedDecodingKLNatsByScale: [Double] = []

@@ -9,7 +9,7 @@ public struct RankEntry: Sendable {
     public let profile: Profile
     /// What its statistics say it costs.
     public let predicted: PredictedDistortion
-    /// Forced-decoding divergence, nats a bit, mean over prompts.
+    /// Forced-decoding divergence, nats a choice, mean over prompts.
     public let divergence: Double
     /// The same for each scale by itself.
     public let divergenceByScale: [Double]

@@ -57,7 +57,7 @@ extension RankReport {
     private func profileTable() -> MarkdownTable {
         var table = MarkdownTable(
             columns: [.init("profile")]
-                + ["kept, %", "predicted", "KL, nats/bit", "PSNR, dB"].map { .init($0, isRightAligned: true) })
+                + ["kept, %", "predicted", "KL, nats/\(choice)", "PSNR, dB"].map { .init($0, isRightAligned: true) })
         for entry in sets.flatMap(\.entries) {
             table.add([
                 entry.name, EstimateText.decimal(100 * entry.profile.realisedBudget.keptShare, 2),

@@ -7,6 +7,8 @@ import VernierCore
 public struct RankReport: Sendable {
     /// The model.
     public let model: ModelIdentity
+    /// What the model chooses, `bit` or `token`.
+    let choice: String
     /// What was asked for.
     public let request: RankRequest
     /// SHA-256 of the statistics.

@@ -17,7 +17,7 @@ import Darwin
 /// Two sets of profiles. One shares a budget and differs only in how it is divided among layers; that is the hard case,
 /// and the one that a compiler faces. The other differs in budget too.
 public struct RankTrial {
-    private let model: TextToImageModel
+    private let model: ImageModel
     private let statistics: CalibrationStatistics
     private let request: RankRequest
     private let bench: EvaluationBench
@@ -27,7 +27,7 @@ public struct RankTrial {
     /// Throws ``VernierError/Code/invalidArgument`` for fewer than 4 profiles or shares beyond 0 to 1,
     /// ``VernierError/Code/emptyInput`` without prompts or seeds, ``VernierError/Code/corruptState`` for statistics
     /// without sketches and ``VernierError/Code/mismatch`` for those of another model.
-    public init(model: TextToImageModel, statistics: CalibrationStatistics, request: RankRequest) throws {
+    public init(model: ImageModel, statistics: CalibrationStatistics, request: RankRequest) throws {
         var problems: [String] = []
         if request.count < 4 { problems.append("expected at least 4 profiles, found \(request.count)") }
         for share in [request.share, request.shares.lowerBound, request.shares.upperBound]
@@ -82,7 +82,8 @@ public struct RankTrial {
             }
         }
         return RankReport(
-            model: model.identity, request: request, statisticsDigest: statistics.contentDigest(),
+            model: model.identity, choice: model.network.choices.name, request: request,
+            statisticsDigest: statistics.contentDigest(),
             calibrationPrompts: statistics.promptCount, settings: bench.settingsJSON,
             equal: try entries(drawn.equal, "equal"), mixed: try entries(drawn.mixed, "mixed"))
     }

@@ -1,3 +1,5 @@
+import Checkpoints
+import ProfileFormat
 import VernierCore
 
 /// An Infinity transformer with the decoder of its image tokeniser: text to image, bit by bit.
@@ -17,9 +19,32 @@ public struct InfinityModel: NextScaleModel {
         self.decoder = decoder
     }
 
+    /// Reads a model of these numbers.
+    ///
+    /// Throws as ``InfinityTransformer/init(shape:tensors:)`` and
+    /// ``ImageDecoder/init(kind:channels:baseChannels:multipliers:tensors:)``.
+    public init(
+        _ numbers: InfinityConfiguration, schedule: ScaleSchedule, transformer: any TensorSource,
+        tokenizer: any TensorSource
+    ) throws {
+        let sizes = numbers.transformer
+        let shape = InfinityShape(
+            depth: sizes.depth, blockChunks: sizes.blockChunks, width: sizes.width, heads: sizes.heads,
+            mlpWidth: sizes.mlpWidth, textWidth: sizes.textWidth, textPoolHeads: sizes.textPoolHeads, bits: sizes.bits,
+            schedule: schedule, spatialPatchify: numbers.tokenizer.spatialPatchify,
+            tokenizerBaseChannels: numbers.tokenizer.baseChannels,
+            tokenizerMultipliers: numbers.tokenizer.channelMultipliers)
+        self.init(
+            transformer: try InfinityTransformer(shape: shape, tensors: transformer),
+            decoder: try ImageDecoder(
+                kind: .binary, channels: shape.tokenizerBits, baseChannels: shape.tokenizerBaseChannels,
+                multipliers: shape.tokenizerMultipliers, tensors: tokenizer))
+    }
+
     private var shape: InfinityShape { transformer.shape }
 
     public var stack: TransformerStack { transformer.stack }
+    public var classes: Int? { nil }
     public var choices: ChoiceFormat { .bits(shape.bits) }
     public var pictureSize: (height: Int, width: Int) {
         let grid = shape.codeGrid

@@ -13,11 +13,10 @@ struct TransformerBlock: Sendable {
     let queryFactors: [Float]?  // exp(min(scale_mul, ln 100)) per head; nil without l2 normalisation
     let qkv: LinearLayer  // [3C, C], bias [q_bias, 0, v_bias]
     let queryBias: [Float]  // q_bias [C], to take it off again for a rule that scores raw queries
-    let attentionProjection: LinearLayer
+    let attentionProjection: LinearLayer  // W_o^h is columns h*D ..< (h+1)*D of its weight
     let crossAttention: CrossAttention?
     let mlpIn: LinearLayer
     let mlpOut: LinearLayer
-    let attentionProjectionWeight: [Float]  // [C, C] as stored, for calibration: W_o^h is columns h*D ..< (h+1)*D
 
     init(_ tensors: any TensorSource, prefix p: String, layout: StackLayout) throws {
         let c = layout.width, f = layout.mlpWidth, a = p + layout.attentionKey
@@ -32,9 +31,7 @@ struct TransformerBlock: Sendable {
         qkv = try LinearLayer(
             tensors, a + ".mat_qkv", 3 * c, c,
             bias: queryBias + [Float](repeating: 0, count: c) + tensors.float32(a + ".v_bias"))
-        attentionProjectionWeight = try tensors.float32(a + ".proj.weight")
-        attentionProjection = LinearLayer(
-            weight: attentionProjectionWeight, bias: try tensors.float32(a + ".proj.bias"), outputs: c, inputs: c)
+        attentionProjection = try LinearLayer(tensors, a + ".proj", c, c)
         crossAttention = layout.hasCrossAttention ? try CrossAttention(tensors, prefix: p, width: c) : nil
         mlpIn = try LinearLayer(tensors, p + "ffn.fc1", f, c)
         mlpOut = try LinearLayer(tensors, p + "ffn.fc2", c, f)

@@ -41,7 +41,7 @@ public final class TransformerStack: Sendable {
     }
 
     /// The weight `W_o` `[C, C]` of a layer's attention projection; `W_o^h` is its columns `h D ..< (h + 1) D`.
-    public func attentionProjectionWeight(layer: Int) -> [Float] { blocks[layer].attentionProjectionWeight }
+    public func attentionProjectionWeight(layer: Int) -> [Float] { blocks[layer].attentionProjection.weight }
 
     /// The sizes of a cache for batches of so many images.
     public func geometry(branches: Int, images: Int) -> CacheGeometry {

@@ -1,3 +1,4 @@
+import Checkpoints
 import ProfileFormat
 import VernierCore
 
@@ -19,9 +20,27 @@ public struct VARModel: NextScaleModel {
         self.tokenizer = tokenizer
     }
 
+    /// Reads a model of these numbers.
+    ///
+    /// Throws as ``VARTransformer/init(shape:tensors:)`` and ``VARTokenizer/init(shape:tensors:)``.
+    public init(
+        _ numbers: VARConfiguration, schedule: ScaleSchedule, transformer: any TensorSource,
+        tokenizer: any TensorSource
+    ) throws {
+        let shape = VARShape(
+            depth: numbers.depth, width: numbers.width, heads: numbers.heads, mlpWidth: numbers.mlpWidth,
+            classes: numbers.classes, codebookSize: numbers.codebookSize, codeChannels: numbers.codeChannels,
+            schedule: schedule, tokenizerBaseChannels: numbers.baseChannels,
+            tokenizerMultipliers: numbers.channelMultipliers)
+        self.init(
+            transformer: try VARTransformer(shape: shape, tensors: transformer),
+            tokenizer: try VARTokenizer(shape: shape, tensors: tokenizer))
+    }
+
     private var shape: VARShape { transformer.shape }
 
     public var stack: TransformerStack { transformer.stack }
+    public var classes: Int? { shape.classes }
     public var choices: ChoiceFormat { .codebook(shape.codebookSize) }
     public var pictureSize: (height: Int, width: Int) {
         let each = tokenizer.decoder.pixelsPerCode

@@ -29,15 +29,15 @@ public struct TransformerWork: Sendable, Hashable {
             text: 4 * c * l * t * text + 4 * l * c * c * text, rest: 4 * Double(bits) * c * t)
     }
 
-    /// VAR: `L 24 C^2 T`, `4 C L sum n_s T_s`, `2 V C T + 2 Cvae C T + L 12 C^2`, the last for AdaLN once a picture.
+    /// VAR: `L T (8 C^2 + 4 C F)`, `4 C L sum n_s T_s`, `2 V C T + 2 Cvae C T + L 12 C^2`, the last for AdaLN once a picture.
     ///
     /// `codeChannels` are the channels of a codebook entry.
     public static func classConditional(
-        depth: Int, width: Int, codebookSize: Int, codeChannels: Int, schedule: ScaleSchedule
+        depth: Int, width: Int, mlpWidth: Int, codebookSize: Int, codeChannels: Int, schedule: ScaleSchedule
     ) -> TransformerWork {
-        let l = Double(depth), c = Double(width), t = Double(schedule.totalTokens)
+        let l = Double(depth), c = Double(width), f = Double(mlpWidth), t = Double(schedule.totalTokens)
         return TransformerWork(
-            linear: 24 * l * c * c * t, attention: 4 * c * l * pairs(schedule), text: 0,
+            linear: l * t * (8 * c * c + 4 * c * f), attention: 4 * c * l * pairs(schedule), text: 0,
             rest: 2 * Double(codebookSize) * c * t + 2 * Double(codeChannels) * c * t + 12 * l * c * c)
     }
 

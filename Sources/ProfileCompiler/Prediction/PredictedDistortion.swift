@@ -5,8 +5,8 @@ public struct PredictedDistortion: Sendable, Hashable {
     public let byScaleAndLayer: [[Double]]
     /// `[layer][head]`, all scales and branches together: a layer's cost at a scale, shared out as its heads err.
     public let byLayerAndHead: [[Double]]
-    /// Whether layers' sensitivities were measured. Then the numbers are nats: the divergence of the guided bit
-    /// distributions of one picture, summed over tokens and bits. Else they are squared errors at the
+    /// Whether layers' sensitivities were measured. Then the numbers are nats: the divergence of the guided
+    /// distributions of one picture, summed over choices. Else they are squared errors at the
     /// residual stream: means over queries, summed over the branches.
     public let isInNats: Bool
 

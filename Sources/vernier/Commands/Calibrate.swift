@@ -13,7 +13,7 @@ struct Calibrate: ParsableCommand {
 
     @Option(help: "Model directory.")
     var model: String
-    @Option(help: "Prompts as JSON lines, {\"prompt\": \"...\"}.")
+    @Option(help: "Prompts as JSON lines, {\"prompt\": \"...\"} or {\"class\": 207}.")
     var prompts: String
     @Option(help: "Statistics file to write (HDF5).")
     var out: String
@@ -61,7 +61,7 @@ struct Calibrate: ParsableCommand {
     func run() throws {
         try requirePlace(forFile: out)
         let corpus = try Corpus(path: prompts)
-        let loaded = try TextToImageModel(path: model, schedule: schedule.choice())
+        let loaded = try ImageModel(path: model, schedule: schedule.choice())
         let calibrator = try Calibrator(
             model: loaded,
             request: CalibrationRequest(

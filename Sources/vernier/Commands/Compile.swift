@@ -123,7 +123,7 @@ struct Compile: ParsableCommand {
                 found: corpus.digest, remedy: "Refine with the corpus that was calibrated on.")
         }
         let refiner = try PlanRefiner(
-            model: try TextToImageModel(path: path, schedule: ScheduleChoice(of: profile.schedule)),
+            model: try ImageModel(path: path, schedule: ScheduleChoice(of: profile.schedule)),
             request: RefinementRequest(corpus: corpus, promptCount: count, seed: profile.provenance.seed ?? 0))
         let (refined, report) = try progress.run { try refiner.refine(profile, name: out, progress: $0) }
         print(

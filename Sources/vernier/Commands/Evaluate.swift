@@ -52,7 +52,7 @@ struct Evaluate: ParsableCommand {
         let candidates = try profile.map { path in
             EvaluationRequest.Candidate(name: Self.stem(path), profile: try Profile(contentsOf: path))
         }
-        let loaded = try TextToImageModel(path: model, schedule: schedule.choice())
+        let loaded = try ImageModel(path: model, schedule: schedule.choice())
         for (path, candidate) in zip(profile, candidates) {
             try candidate.profile.requireFit(
                 model: loaded.identity, schedule: loaded.schedule, name: fileName(of: path))

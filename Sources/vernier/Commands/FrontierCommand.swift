@@ -77,7 +77,7 @@ struct FrontierCommand: ParsableCommand {
         let source = try StatisticsFile.read(statistics)
         let chosen = try FrontierMethods.named(
             methods.map(Self.list) ?? [], layers: source.identity.layers, scales: source.schedule.scaleCount)
-        let loaded = try TextToImageModel(path: model, schedule: schedule.choice())
+        let loaded = try ImageModel(path: model, schedule: schedule.choice())
         let compared = against ?? (chosen.contains { $0.name == "scalekv-paper" } ? "scalekv-paper" : nil)
         let frontier = try Frontier(
             model: loaded, statistics: source,

@@ -7,7 +7,7 @@ import VernierCore
 
 extension Generate {
     /// Prints what drawing `prompts` would cost; weights are not read, unless a profile names some.
-    func printPlan(_ prompts: [String]) throws {
+    func printPlan(_ prompts: [CorpusPrompt]) throws {
         let directory = try ModelDirectory(path: model, schedule: schedule.choice())
         let kept = try profile.map { try Profile(contentsOf: $0) }
         let name = profile.map(fileName) ?? "profile"

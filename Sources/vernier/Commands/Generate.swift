@@ -15,7 +15,9 @@ struct Generate: ParsableCommand {
     var model: String
     @Option(help: "The text to draw.")
     var prompt: String?
-    @Option(help: "Prompts as JSON lines, {\"prompt\": \"...\"}.")
+    @Option(name: .customLong("class"), help: "The class to draw, 0-based, for a class-conditional model.")
+    var imageClass: Int?
+    @Option(help: "Prompts as JSON lines, {\"prompt\": \"...\"} or {\"class\": 207}.")
     var prompts: String?
     @Option(help: "Profile to generate with (default: the full cache).")
     var profile: String?
@@ -32,12 +34,14 @@ struct Generate: ParsableCommand {
     @Flag(help: "Print the bytes and the operations, draw nothing, load no weights.")
     var dryRun = false
     @OptionGroup var schedule: ScheduleOptions
+    @Flag(help: "Decode mixtures of codes in place of drawn ones, for smoother pictures (VAR).")
+    var moreSmooth = false
     @OptionGroup var sampling: SamplingOptions
     @OptionGroup var progress: ProgressOption
 
     func validate() throws {
-        guard (prompt == nil) != (prompts == nil) else {
-            throw ValidationError("Give either --prompt TEXT or --prompts FILE.jsonl.")
+        guard [prompt != nil, imageClass != nil, prompts != nil].count(where: { $0 }) == 1 else {
+            throw ValidationError("Give either --prompt TEXT or --prompts FILE.jsonl, or --class N.")
         }
         if prompts != nil, out.hasSuffix(".png") {
             throw ValidationError("--out: expected a folder for --prompts, found '\(out)'.")
@@ -49,16 +53,19 @@ struct Generate: ParsableCommand {
     func run() throws {
         if out.hasSuffix(".png") { try requirePlace(forFile: out) } else { try requirePlace(forFolder: out) }
         try report.map(requirePlace(forFile:))
-        let corpus = try prompts.map { try Corpus(path: $0).prompts } ?? [CorpusPrompt(index: 0, prompt: prompt ?? "")]
+        let subject = imageClass.map { CorpusPrompt.Subject.imageClass($0) } ?? .text(prompt ?? "")
+        let corpus = try prompts.map { try Corpus(path: $0).prompts } ?? [CorpusPrompt(index: 0, subject: subject)]
         let selected = Array(corpus.prefix(limit ?? corpus.count))
-        if dryRun { return try printPlan(selected.map(\.prompt)) }
-        let loaded = try TextToImageModel(path: model, schedule: schedule.choice())
+        if dryRun { return try printPlan(selected) }
+        let loaded = try ImageModel(path: model, schedule: schedule.choice())
         let generator = try ImageGenerator(
             model: loaded, profile: try profile.map { try Profile(contentsOf: $0) },
             profileName: profile.map(fileName) ?? "profile")
         generator.profile?.fitCaveat(name: profile.map(fileName) ?? "profile").map(printNote)
-        let requests = try selected.map { ImageRequest(condition: try loaded.encode($0.prompt), seed: seed) }
-        let settings = sampling.settings(for: loaded)
+        try loaded.requireKnown(selected)
+        let requests = try selected.map { ImageRequest(condition: try loaded.condition(for: $0), seed: seed) }
+        var settings = sampling.settings(for: loaded)
+        settings.mixesCodes = moreSmooth
         let images = try progress.run {
             try generator.generate(requests, settings: settings, batchSize: batch, progress: $0)
         }
@@ -77,7 +84,7 @@ struct Generate: ParsableCommand {
                 "model": loaded.identity.jsonValue, "schedule": loaded.schedule.jsonValue,
                 "profile": profile.map { .string(fileName(of: $0)) } ?? .null,
                 "comparedWeights": .bool(generator.profile.map { $0.model.weightsDigest != nil } ?? true),
-                "prompts": .array(selected.map { .string($0.prompt) }), "seed": .string("\(seed)"),
+                "prompts": .array(selected.map { .string($0.caption) }), "seed": .string("\(seed)"),
                 "lastBatch": measured.jsonValue,
             ]
             try AtomicFile.write(try json.canonicalText(), to: report)

@@ -21,7 +21,7 @@ struct ImportCommand: ParsableCommand {
     var file: String
     @Option(help: "What the file is: \(ImportCommand.formats.joined(separator: ", ")).")
     var from: String
-    @Option(help: "A released model: \(InfinityRelease.all.map(\.name).joined(separator: ", ")).")
+    @Option(help: "A released model: \(ModelRelease.all.map(\.name).joined(separator: ", ")).")
     var like: String?
     @Option(help: "Model directory, instead of --like.")
     var model: String?
@@ -108,7 +108,7 @@ struct ImportCommand: ParsableCommand {
     }
 
     private func released() throws -> (ModelIdentity, ScaleSchedule) {
-        let configuration = try InfinityRelease(named: like ?? "").configuration.choosing(schedule.choice())
+        let configuration = try ModelRelease(named: like ?? "").configuration.choosing(schedule.choice())
         return (try configuration.architectureIdentity(), configuration.schedule)
     }
 }

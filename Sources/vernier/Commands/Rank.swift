@@ -60,7 +60,7 @@ struct Rank: ParsableCommand {
         }
         let corpus = try Corpus(path: prompts)
         let source = try StatisticsFile.read(statistics)
-        let loaded = try TextToImageModel(path: model, schedule: schedule.choice())
+        let loaded = try ImageModel(path: model, schedule: schedule.choice())
         let trial = try RankTrial(
             model: loaded, statistics: source,
             request: RankRequest(

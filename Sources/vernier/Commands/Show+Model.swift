@@ -25,7 +25,7 @@ extension Show {
     }
 
     private func released(_ name: String) throws -> ModelSheet {
-        let configuration = try InfinityRelease(named: name).configuration.choosing(schedule.choice())
+        let configuration = try ModelRelease(named: name).configuration.choosing(schedule.choice())
         let shown = try profile.map { try Profile(contentsOf: $0) }
         if let shown {
             try shown.requireFit(

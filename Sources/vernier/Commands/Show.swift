@@ -16,7 +16,7 @@ struct Show: ParsableCommand {
     @Option(
         help: """
             Instead of a file: a released model by its sizes alone, \
-            \(InfinityRelease.all.map(\.name).joined(separator: ", ")).
+            \(ModelRelease.all.map(\.name).joined(separator: ", ")).
             """)
     var like: String?
     @Option(help: "Model directory: a profile whose bytes to show beside the full cache's.")

@@ -23,7 +23,7 @@ struct Verify: ParsableCommand {
         let loaded = try Profile(contentsOf: profile)
         print("\(name): format and invariants hold")
         if let model {
-            let loadedModel = try TextToImageModel(path: model, schedule: schedule.choice())
+            let loadedModel = try ImageModel(path: model, schedule: schedule.choice())
             try loaded.requireFit(model: loadedModel.identity, schedule: loadedModel.schedule, name: name)
             print("\(name): fits the model \(loadedModel.identity.name)")
             loaded.fitCaveat(name: name).map(printNote)

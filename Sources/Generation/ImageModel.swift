@@ -1,0 +1,106 @@
+import Checkpoints
+import KVCacheRuntime
+import ModelFamilies
+import ProfileFormat
+import TextEncoding
+import VernierCore
+
+/// A model directory, loaded: transformer, image decoder, and for a text-to-image model the text encoder. Immutable and
+/// shared.
+public final class ImageModel: Sendable {
+    /// The directory and what its `config.json` says.
+    public let directory: ModelDirectory
+    /// What a profile must have in common with this model.
+    public let identity: ModelIdentity
+    /// The transformer and what makes pictures of its choices.
+    public let network: any NextScaleModel
+    private let prompts: PromptEncoder?  // nil: class-conditional
+
+    /// The scale schedule.
+    public var schedule: ScaleSchedule { network.stack.schedule }
+
+    /// The settings that `config.json` recommends.
+    public var defaultSettings: SamplingSettings {
+        let sampling = directory.configuration.sampling
+        return SamplingSettings(
+            guidance: sampling.guidance, temperature: sampling.temperature, topK: sampling.topK, topP: sampling.topP)
+    }
+
+    /// Loads a model directory (layout: `Sources/Checkpoints/Documentation.docc/ModelDirectory.md`).
+    ///
+    /// Throws an error that names the file and everything wrong with it: missing files, malformed or truncated weights,
+    /// missing or misshapen tensors, NaN or infinite weights, parts that do not fit each other. `schedule` chooses one of
+    /// Infinity's official schedules instead of the directory's.
+    public init(path: String, schedule choice: ScheduleChoice = .standard) throws {
+        let directory = try ModelDirectory(path: path, schedule: choice)
+        let schedule = directory.configuration.schedule
+        switch directory.configuration.architecture {
+        case .infinity(let numbers):
+            prompts = try PromptEncoder(directory)
+            network = try InfinityModel(
+                numbers, schedule: schedule, transformer: directory.openTransformer(),
+                tokenizer: directory.openImageTokenizer())
+        case .var(let numbers):
+            prompts = nil
+            network = try VARModel(
+                numbers, schedule: schedule, transformer: directory.openTransformer(),
+                tokenizer: directory.openImageTokenizer())
+        }
+        identity = try directory.identity()
+        self.directory = directory
+    }
+
+    /// What a prompt of a corpus conditions the model on.
+    ///
+    /// Throws as ``encode(_:)`` and ``requireKnown(_:)`` do.
+    public func condition(for prompt: CorpusPrompt) throws -> ImageCondition {
+        try requireKnown([prompt])
+        switch prompt.subject {
+        case .text(let text): return try encode(text)
+        case .imageClass(let index): return .imageClass(index)
+        }
+    }
+
+    /// Encodes a text as the transformer reads it.
+    ///
+    /// Throws ``VernierError/Code/invalidArgument`` for a text that is too long for guidance without a negative prompt,
+    /// and for any text if the model draws classes.
+    public func encode(_ prompt: String) throws -> ImageCondition {
+        guard let prompts else { throw wrongKind(at: "prompt", found: "the text \(JSONValue.quoted(prompt))") }
+        let features = try prompts.encode(prompt)
+        let condition = ImageCondition.text(
+            TextRows(count: features.rows, width: features.width, values: features.values))
+        _ = try network.unconditional(for: condition)
+        return condition
+    }
+
+    /// Checks, before any work, that the model can draw what prompts ask for: texts or classes, and classes it has.
+    ///
+    /// Throws ``VernierError/Code/invalidArgument`` at the first line that it cannot draw.
+    public func requireKnown(_ prompts: some Sequence<CorpusPrompt>) throws {
+        for prompt in prompts {
+            let place = "prompt \(prompt.index + 1)"
+            switch (prompt.subject, network.classes) {
+            case (.text, nil): continue
+            case (.imageClass(let index), let classes?) where (0..<classes).contains(index): continue
+            case (.text(let text), _): throw wrongKind(at: place, found: "the text \(JSONValue.quoted(text))")
+            case (.imageClass(let index), _): throw wrongKind(at: place, found: "class \(index)")
+            }
+        }
+    }
+
+    private func wrongKind(at place: String, found: String) -> VernierError {
+        let name = identity.name
+        guard let classes = network.classes else {
+            return VernierError(
+                .invalidArgument, at: place, expected: "a text, as the model '\(name)' draws", found: found,
+                remedy: "Give texts (--prompt, or lines {\"prompt\": \"...\"}), or a class-conditional model.")
+        }
+        return VernierError(
+            .invalidArgument, at: place, expected: "a class from 0 to \(classes - 1), as the model '\(name)' draws",
+            found: found, remedy: "Give classes (--class, or lines {\"class\": 0}), or a text-to-image model.")
+    }
+
+    /// The token ids of a text, for tests and diagnostics; none if the model draws classes.
+    public func tokenIDs(_ prompt: String) throws -> [Int32] { try prompts?.tokenizer.encode(prompt) ?? [] }
+}
