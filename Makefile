@@ -1,6 +1,6 @@
 # make demo   set up, build, then calibrate the shipped model, compile 10 % profiles, generate, print the table
 # make test   set up, build, run every test (what CI runs)
-# More:       setup build profiles peer-profiles frontier format lint bench tangram clean
+# More:       setup build profiles peer-profiles frontier format lint fuzz bench tangram clean
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -14,7 +14,7 @@ CORPORA  := Calibration/Corpora
 OUT      := out/demo
 PACKAGES := pkg-config libopenblas-dev libhdf5-dev libpng-dev libsentencepiece-dev
 
-.PHONY: help setup build demo test profiles peer-profiles frontier format lint bench tangram clean
+.PHONY: help setup build demo test profiles peer-profiles frontier format lint fuzz bench tangram clean
 
 help:
 	@sed -n 's/^# \?//; 1,3p' Makefile
@@ -95,6 +95,11 @@ format:
 
 lint:
 	swift format lint --strict -p -r Package.swift Sources Tests
+
+# Fuzzes the readers of weights, configurations and profiles, SECONDS_EACH seconds each: half an hour on one core.
+SECONDS_EACH ?= 300
+fuzz: setup
+	Tests/Fuzzing/run.sh $(SECONDS_EACH)
 
 # Times a picture against PyTorch on the same weights and threads; needs a Python with torch (VERNIER_PYTHON).
 bench: build

@@ -1,12 +1,14 @@
 import VernierCore
 
-/// The tensors that a model needs, with their shapes, checked all together before any of them is read.
+/// The tensors that a model needs, with their shapes, and those that it cannot have, checked all together before any of
+/// them is read.
 public struct TensorRequirements: Sendable {
     private struct Entry {
         var names: [String]
         var shape: [Int]
     }
     private var entries: [Entry] = []
+    private var excluded: [(prefix: String, reason: String)] = []
 
     /// An empty list.
     public init() {}
@@ -16,9 +18,16 @@ public struct TensorRequirements: Sendable {
         entries.append(Entry(names: names, shape: shape))
     }
 
+    /// Refuses tensors under a `prefix`: they would be passed over, and the rest would be run as another model than it is.
+    ///
+    /// `reason` says what the model has instead, for the message: "expected `reason`".
+    public mutating func exclude(_ prefix: String, reason: String) {
+        excluded.append((prefix, reason))
+    }
+
     /// Checks names, shapes and number types (F32, F16 or BF16), and reports every fault in one error.
     ///
-    /// Tensors beyond the required ones are no fault. Throws ``VernierError/Code/mismatch``; at most
+    /// Other tensors beyond the required ones are no fault. Throws ``VernierError/Code/mismatch``; at most
     /// ``reportedProblems`` faults are spelled out, the rest is counted.
     public func check(_ source: some TensorSource) throws {
         var problems: [String] = []
@@ -33,6 +42,10 @@ public struct TensorRequirements: Sendable {
             if ![.f32, .f16, .bf16].contains(view.elementType) {
                 problems.append("tensor '\(view.name)': expected F32, F16 or BF16, found \(view.elementType)")
             }
+        }
+        for (prefix, reason) in excluded {
+            guard let name = source.tensorNames.first(where: { $0.hasPrefix(prefix) }) else { continue }
+            problems.append("tensor '\(name)': expected \(reason)")
         }
         guard !problems.isEmpty else { return }
         let left = problems.count - Self.reportedProblems

@@ -26,7 +26,8 @@ public final class MappedFile: @unchecked Sendable {
     public init(path: String) throws {
         self.path = path
         self.name = fileName(of: path)
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // Without O_NONBLOCK, opening a pipe waits for its writer, for ever; to a regular file it means nothing.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             throw VernierError(
                 .fileAccess, at: name, problems: ["cannot open the file: \(systemMessage())"],

@@ -17,6 +17,7 @@ final class Workshop: Sendable {
     private let foreign: TinyModel
     private let nan: TinyModel
     private let cut: TinyModel
+    private let mixed: TinyModel
 
     /// The path behind each name that ``expand(_:out:)`` knows.
     let paths: [String: String]
@@ -29,8 +30,16 @@ final class Workshop: Sendable {
         }
         cut = try TinyModel()
         try Self.cut(cut.transformerPath, to: cut.transformerPath)
+        mixed = try TinyModel()
+        let classes = try TinyVARModel(), target = mixed.path + "/tokenizer.safetensors"
+        try withExtendedLifetime(classes) {
+            try MappedFile(path: classes.path + "/tokenizer.safetensors").withBytes {
+                try AtomicFile.write($0, to: target)
+            }
+        }
         var paths = [
             "model": model.path, "foreign": foreign.path, "nan-model": nan.path, "cut-model": cut.path,
+            "mixed-model": mixed.path,
             "no-model": folder.folder("no-model"),
         ]
         for name in [
@@ -75,7 +84,7 @@ final class Workshop: Sendable {
     }
 
     private func removeAll() {
-        for path in [folder.path, model.path, foreign.path, nan.path, cut.path] {
+        for path in [folder.path, model.path, foreign.path, nan.path, cut.path, mixed.path] {
             try? FileManager.default.removeItem(atPath: path)
         }
     }

@@ -4,6 +4,14 @@ import Testing
 import VernierCore
 
 @Suite struct MappedFileTests {
+    @Test func aPipeIsRefusedInsteadOfWaitedFor() throws {
+        let folder = TemporaryDirectory()
+        #expect(mkfifo(folder.file("pipe.safetensors"), 0o600) == 0)
+        let error = #expect(throws: VernierError.self) { try MappedFile(path: folder.file("pipe.safetensors")) }
+        #expect(error?.code == .fileAccess)
+        #expect(error?.description.contains("pipe.safetensors: expected a regular file") == true, "\(error as Any)")
+    }
+
     /// Kilobytes of the map that begins at `start` which count as this process's memory.
     private func residentKilobytes(at start: UnsafeRawPointer) throws -> Int? {
         let heading = String(UInt(bitPattern: start), radix: 16) + "-"

@@ -46,9 +46,11 @@ struct PickleInterpreter {
     }
 
     private mutating func run() throws -> PickleValue {
-        guard try take(UInt8.self) == PickleOpcode.version.rawValue, try take(UInt8.self) == 2 else {
-            throw failure(expected: "a pickle of protocol 2", found: "other bytes")
+        guard try take(UInt8.self) == PickleOpcode.version.rawValue else {
+            throw failure(expected: "a pickle of protocol 2", found: "none, or one of protocol 0 or 1")
         }
+        let version = try take(UInt8.self)
+        guard version == 2 else { throw failure(expected: "a pickle of protocol 2", found: "protocol \(version)") }
         while true {
             opcodeOffset = position
             let byte = try take(UInt8.self)

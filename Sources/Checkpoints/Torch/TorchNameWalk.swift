@@ -37,7 +37,9 @@ struct TorchNameWalk {
 
     private mutating func visit(_ dictionary: Int, prefix: String, depth: Int) throws {
         guard depth <= Self.maximumDepth else {
-            throw tooLarge("dictionaries nested at most \(Self.maximumDepth) deep", found: "deeper ones at '\(prefix)'")
+            throw tooLarge(
+                "dictionaries nested at most \(Self.maximumDepth) deep",
+                found: "deeper ones at \(JSONValue.quoted(prefix))")
         }
         for member in document.objects.dictionaries[dictionary] {
             memberCount += 1
@@ -71,7 +73,7 @@ struct TorchNameWalk {
             try count(prefix.utf8.count + Int(byteCount))
             guard let text = document.text(key) else {
                 throw ZipArchive.damaged(
-                    place, expected: "names in UTF-8", found: "other bytes in a key under '\(prefix)'")
+                    place, expected: "names in UTF-8", found: "other bytes in a key under \(JSONValue.quoted(prefix))")
             }
             name = prefix + text
         default: return nil

@@ -77,9 +77,11 @@ public struct InfinityModel: NextScaleModel {
     }
 
     /// `g` and `1 - g` at every scale.
-    public func guidance(scale: Int, settings: SamplingSettings) -> GuidanceFactors {
+    public func guidance(
+        scale: Int, settings: SamplingSettings
+    ) -> (conditional: Float, unconditional: Float) {
         let guidance = settings.guidance(scale: scale)
-        return GuidanceFactors(conditional: guidance, unconditional: 1 - guidance)
+        return (guidance, 1 - guidance)
     }
 
     public func makeCode() -> ResidualCode {

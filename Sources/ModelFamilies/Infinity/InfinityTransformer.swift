@@ -52,6 +52,10 @@ public final class InfinityTransformer: Sendable {
             ("text_proj_for_ca.0.bias", [c]), ("text_proj_for_ca.2.weight", [c, c]), ("text_proj_for_ca.2.bias", [c]),
         ] { requirements.add(name, shape: dimensions) }
         layout.addRequirements(&requirements)
+        for part in ["\(shape.blockChunks).", "0.module.\(shape.depth / shape.blockChunks)."] {
+            requirements.exclude(
+                "block_chunks.\(part)", reason: "no more than \(shape.depth) blocks, in \(shape.blockChunks) chunks")
+        }
         try requirements.check(tensors)
 
         unconditionalText = try tensors.float32("cfg_uncond")

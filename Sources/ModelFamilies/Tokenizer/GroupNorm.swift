@@ -5,15 +5,15 @@ struct GroupNorm: Sendable {
     let weight: [Float]
     let bias: [Float]
 
-    /// What the norm does to `x`, once its statistics are known.
-    func factors(of x: FeatureMap) -> GroupNormFactors {
-        GroupNormFactors(x.pointer, pixels: x.pixels, weight: weight, bias: bias)
-    }
+    func callAsFunction(_ x: FeatureMap) -> FeatureMap { apply(x, thenSilu: false) }
 
-    /// The normalised map.
-    func callAsFunction(_ x: FeatureMap) -> FeatureMap {
+    func thenSilu(_ x: FeatureMap) -> FeatureMap { apply(x, thenSilu: true) }
+
+    private func apply(_ x: FeatureMap, thenSilu: Bool) -> FeatureMap {
         let y = FeatureMap(height: x.height, width: x.width, channels: x.channels)
-        factors(of: x).apply(x.pointer, pixels: x.pixels, thenSilu: false, into: y.pointer)
+        Kernels.groupNorm(
+            x.pointer, pixels: x.pixels, channels: x.channels, weight: weight, bias: bias, thenSilu: thenSilu,
+            into: y.pointer)
         return y
     }
 }

@@ -16,11 +16,6 @@ public final class ImageDecoder: Sendable {
     private struct Step: Sendable {
         let block: ResidualBlock
         let attention: AttentionBlock?
-
-        func callAsFunction(_ map: inout FeatureMap) {
-            block(&map)
-            if let attention { map = attention(map) }
-        }
     }
 
     private struct Level: Sendable {
@@ -82,6 +77,13 @@ public final class ImageDecoder: Sendable {
         }
         weights.requireNorm("decoder.norm_out", width)
         weights.requireConvolution("decoder.conv_out", 3, width)
+        // The decoder of another model may hold all of these tensors and more.
+        weights.requirements.exclude("decoder.up.\(widths.count).", reason: "no level above \(widths.count - 1)")
+        if !attends {
+            for part in ["post_quant_conv.", "decoder.mid.attn_1.", "decoder.up.\(widths.count - 1).attn."] {
+                weights.requirements.exclude(part, reason: "no such part in a binary tokeniser")
+            }
+        }
         try weights.check()
 
         self.channels = channels
@@ -129,12 +131,17 @@ public final class ImageDecoder: Sendable {
         map.pointer.update(from: code, count: code.count)
         if let postQuantisation { map = postQuantisation(map) }
         map = convIn(map)
-        for step in middle { step(&map) }
+        for step in middle { map = Self.run(step, map) }
         for level in levels {
-            for step in level.steps { step(&map) }
-            if let upsample = level.upsample { map = upsample(doubled: map) }
+            for step in level.steps { map = Self.run(step, map) }
+            if let upsample = level.upsample {
+                let large = FeatureMap(height: 2 * map.height, width: 2 * map.width, channels: map.channels)
+                ChannelShuffle.nearestDouble(
+                    map.pointer, height: map.height, width: map.width, channels: map.channels, into: large.pointer)
+                map = upsample(large)
+            }
         }
-        map = convOut(map.normalised(by: normOut), like: map)
+        map = convOut(normOut.thenSilu(map))
         var picture = [Float](repeating: 0, count: 3 * map.pixels)
         for pixel in 0..<map.pixels {
             for channel in 0..<3 {
@@ -142,5 +149,10 @@ public final class ImageDecoder: Sendable {
             }
         }
         return picture
+    }
+
+    private static func run(_ step: Step, _ map: FeatureMap) -> FeatureMap {
+        let map = step.block(map)
+        return step.attention.map { $0(map) } ?? map
     }
 }

@@ -30,6 +30,12 @@ public final class VARTransformer: Sendable {
         var requirements = TensorRequirements()
         requirements.add("class_emb.weight", shape: [shape.classes + 1, shape.width])
         layout.addRequirements(&requirements)
+        requirements.exclude("blocks.\(shape.depth).", reason: "no more than \(shape.depth) blocks")
+        if !layout.normalisesQueries {
+            for prefix in layout.blockPrefixes {
+                requirements.exclude("\(prefix)attn.scale_mul_1H11", reason: "none, as block 0 has none")
+            }
+        }
         try requirements.check(tensors)
         classEmbedding = try tensors.float32("class_emb.weight")
         stack = try TransformerStack(tensors, layout: layout)

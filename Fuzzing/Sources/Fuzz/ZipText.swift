@@ -1,1 +1,0 @@
-../../../Tests/CheckpointsTests/ZipText.swift
