@@ -100,6 +100,13 @@ let package = Package(
                 "VernierCore", "TensorKernels", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation",
             ], swiftSettings: strict),
 
+        // Checkpoints as they are released: what they hold, model directories of them, synthetic ones for tests of scale.
+        .target(
+            name: "Conversion",
+            dependencies: [
+                "VernierCore", "TensorKernels", "ProfileFormat", "Checkpoints", "TextEncoding", "Generation",
+            ], swiftSettings: strict),
+
         // Proof and command line.
         .target(
             name: "Presentation",
@@ -124,7 +131,8 @@ let package = Package(
                 "VernierCore", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies", "Generation",
                 "CalibrationStatistics",
                 "StatisticsFile", "ProfileCompiler", "Calibration", "Refinement", "Evaluation",
-                "Frontier", "Presentation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Frontier", "Conversion", "Presentation",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
 
         // Tests: one target a module, and what they share. They too declare all that they import: SwiftPM does not build
@@ -178,6 +186,12 @@ let package = Package(
                 "VernierCore", "TensorKernels", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies",
                 "Generation", "CalibrationStatistics", "StatisticsFile", "ProfileCompiler", "Calibration",
                 "TestSupport",
+            ]),
+        .testTarget(
+            name: "ConversionTests",
+            dependencies: [
+                "VernierCore", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies", "TextEncoding",
+                "Generation", "Conversion", "TestSupport",
             ]),
         .testTarget(
             name: "EvaluationTests",

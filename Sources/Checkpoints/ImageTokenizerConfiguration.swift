@@ -16,4 +16,14 @@ public struct ImageTokenizerConfiguration: Sendable, Hashable {
     public var bitsPerToken: Int { spatialPatchify ? 4 * bits : bits }
     /// Pixels per side of one token.
     public var pixelsPerToken: Int { spatialPatchify ? 2 * pixelsPerCode : pixelsPerCode }
+
+    /// Gathers the numbers; ``ModelConfiguration/checked()`` tells whether they fit together.
+    public init(
+        bits: Int, baseChannels: Int, channelMultipliers: [Int], spatialPatchify: Bool
+    ) {
+        self.bits = bits
+        self.baseChannels = baseChannels
+        self.channelMultipliers = channelMultipliers
+        self.spatialPatchify = spatialPatchify
+    }
 }

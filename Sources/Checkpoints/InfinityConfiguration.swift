@@ -6,4 +6,13 @@ public struct InfinityConfiguration: Sendable, Hashable {
     public let tokenizer: ImageTokenizerConfiguration
     /// The most text tokens that are encoded, the end token included.
     public let maximumTextTokens: Int
+
+    /// Gathers the numbers; ``ModelConfiguration/checked()`` tells whether they fit together.
+    public init(
+        transformer: TransformerConfiguration, tokenizer: ImageTokenizerConfiguration, maximumTextTokens: Int
+    ) {
+        self.transformer = transformer
+        self.tokenizer = tokenizer
+        self.maximumTextTokens = maximumTextTokens
+    }
 }

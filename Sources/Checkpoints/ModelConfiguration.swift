@@ -33,4 +33,14 @@ public struct ModelConfiguration: Sendable, Hashable {
         }
         return digest.finalise()
     }
+
+    /// Gathers the parts; ``checked()`` tells whether they fit together.
+    public init(
+        name: String, architecture: ModelArchitecture, schedule: ScaleSchedule, sampling: SamplingDefaults
+    ) {
+        self.name = name
+        self.architecture = architecture
+        self.schedule = schedule
+        self.sampling = sampling
+    }
 }

@@ -63,13 +63,14 @@ public struct ModelDirectory: Sendable {
             weightsDigest: weightsDigest(of: openTransformer(), cache: .standard))
     }
 
-    private static let configurationFile = "config.json"
-    private static let transformerFile = "transformer.safetensors"
-    private static let imageTokenizerFile = "tokenizer.safetensors"
-    private static let textTokenizerFile = "text_encoder/spiece.model"
-    private static let textFiles = [
-        "text_encoder/config.json", "text_encoder/model.safetensors", textTokenizerFile,
-    ]
+    /// The files of a model directory, by their paths in it.
+    public static let configurationFile = "config.json"
+    public static let transformerFile = "transformer.safetensors"
+    public static let imageTokenizerFile = "tokenizer.safetensors"
+    public static let textConfigurationFile = "text_encoder/config.json"
+    public static let textEncoderFile = "text_encoder/model.safetensors"
+    public static let textTokenizerFile = "text_encoder/spiece.model"
+    private static let textFiles = [textConfigurationFile, textEncoderFile, textTokenizerFile]
 
     private static func isFile(_ path: String) -> Bool {
         var status = stat()

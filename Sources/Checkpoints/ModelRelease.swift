@@ -36,6 +36,12 @@ public struct ModelRelease: Sendable, Hashable {
         self = release
     }
 
+    /// A model of other sizes in a release's place, for tests.
+    package init(name: String, configuration: ModelConfiguration) {
+        self.name = name
+        self.configuration = configuration
+    }
+
     private init(
         _ name: String, depth: Int, chunks: Int, width: Int, heads: Int, bits: Int,
         tokenizer: ImageTokenizerConfiguration, resolution: InfinityResolution, temperature: Float

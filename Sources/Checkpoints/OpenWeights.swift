@@ -9,7 +9,7 @@ import VernierCore
 /// Throws ``VernierError/Code/fileAccess``, ``VernierError/Code/unsupportedVersion`` for torch files older than version
 /// 1.6 and for content of any other kind, and what the readers throw.
 public func openWeights(_ path: String) throws -> any TensorSource {
-    let path = try WeightsFolder.isFolder(path) ? WeightsFolder.weights(in: path) : path
+    let path = FolderListing.isFolder(path) ? try WeightsFolder.weights(in: path) : path
     switch try WeightsFormat(ofFile: path) {
     case .safetensors: return try SafetensorsFile(path: path)
     case .index: return try ShardedSafetensors(path: path)

@@ -10,23 +10,61 @@ import Darwin
 ///
 /// Tensors stand by descending element size, then by name, so that each is aligned for its type (as the Python library
 /// writes them); the header is padded with spaces to a multiple of eight bytes. Content is not copied before it is
-/// written: a tensor of a mapped file goes straight from map to file.
+/// written: a tensor of a mapped file goes straight from map to file, and one that is only declared is made when its turn
+/// comes and let go of afterwards.
 public struct SafetensorsWriter {
+    /// A tensor of the file, and how to get it.
+    private struct Entry {
+        let name: String
+        let elementType: ElementType
+        let shape: [Int]
+        let byteCount: Int
+        let make: () throws -> TensorView
+
+        /// Calls `body` with the content. Throws ``VernierError/Code/mismatch`` if it is not what was declared.
+        func withBytes(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+            let tensor = try make()
+            guard tensor.elementType == elementType, tensor.shape == shape else {
+                throw VernierError(
+                    .mismatch, at: "safetensors writer, tensor '\(name)'", expected: "\(elementType) of shape \(shape)",
+                    found: "\(tensor.elementType) of shape \(tensor.shape)")
+            }
+            try tensor.withBytes(body)
+            tensor.release()
+        }
+    }
+
     /// Free texts for the header's `__metadata__`.
     public var metadata: [String: String]
-    private var tensors: [String: TensorView] = [:]
+    private var entries: [String: Entry] = [:]
 
     /// An empty file.
     public init(metadata: [String: String] = [:]) { self.metadata = metadata }
 
     /// Adds a tensor under its name; throws ``VernierError/Code/invalidArgument`` if the name is taken or reserved.
     public mutating func add(_ tensor: TensorView) throws {
-        guard tensor.name != "__metadata__", tensors[tensor.name] == nil else {
+        try add(tensor.name, tensor.elementType, shape: tensor.shape) { tensor }
+    }
+
+    /// Declares a tensor that `make` makes when the file is written, so that not all need be in memory at once.
+    ///
+    /// Throws ``VernierError/Code/invalidArgument`` if the name is taken or reserved or the tensor larger than can be
+    /// addressed.
+    public mutating func add(
+        _ name: String, _ elementType: ElementType, shape: [Int], make: @escaping () throws -> TensorView
+    ) throws {
+        guard name != "__metadata__", entries[name] == nil else {
             throw VernierError(
                 .invalidArgument, at: "safetensors writer", expected: "distinct tensor names",
-                found: "'\(tensor.name)' \(tensors[tensor.name] == nil ? "which is reserved" : "twice")")
+                found: "'\(name)' \(entries[name] == nil ? "which is reserved" : "twice")")
         }
-        tensors[tensor.name] = tensor
+        guard let byteCount = TensorView.byteCount(of: shape, elementType) else {
+            throw VernierError(
+                .invalidArgument, at: "safetensors writer, tensor '\(name)'", expected: "a size that can be addressed",
+                found: "shape \(shape)")
+        }
+        entries[name] = Entry(
+            name: name, elementType: elementType, shape: shape, byteCount: byteCount, make: make)
     }
 
     /// Writes the file atomically. Throws ``VernierError/Code/fileAccess``.
@@ -38,10 +76,7 @@ public struct SafetensorsWriter {
             guard descriptor >= 0 else { throw Self.failure(path, "cannot create a file there") }
             defer { close(descriptor) }
             try head.withUnsafeBytes { try Self.write($0, to: descriptor, path) }
-            for tensor in ordered {
-                try tensor.withBytes { try Self.write($0, to: descriptor, path) }
-                tensor.release()
-            }
+            for entry in ordered { try entry.withBytes { try Self.write($0, to: descriptor, path) } }
             guard fsync(descriptor) == 0 else { throw Self.failure(path, "cannot flush") }
         }
     }
@@ -49,13 +84,13 @@ public struct SafetensorsWriter {
     /// The whole file in memory.
     public func serialised() throws -> [UInt8] {
         let ordered = self.ordered
-        return try ordered.reduce(into: header(of: ordered)) { file, tensor in
-            tensor.withBytes { file.append(contentsOf: $0) }
+        return try ordered.reduce(into: header(of: ordered)) { file, entry in
+            try entry.withBytes { file.append(contentsOf: $0) }
         }
     }
 
-    private var ordered: [TensorView] {
-        tensors.values.sorted {
+    private var ordered: [Entry] {
+        entries.values.sorted {
             if $0.elementType.byteCount != $1.elementType.byteCount {
                 return $0.elementType.byteCount > $1.elementType.byteCount
             }
@@ -63,7 +98,7 @@ public struct SafetensorsWriter {
         }
     }
 
-    private func header(of ordered: [TensorView]) throws -> [UInt8] {
+    private func header(of ordered: [Entry]) throws -> [UInt8] {
         var root = JSONObject()
         if !metadata.isEmpty {
             var texts = JSONObject()
@@ -71,13 +106,19 @@ public struct SafetensorsWriter {
             root["__metadata__"] = .object(texts)
         }
         var offset = 0
-        for tensor in ordered {
-            root[tensor.name] = [
-                "dtype": .string(tensor.elementType.name),
-                "shape": .array(tensor.shape.map { .integer(Int64($0)) }),
-                "data_offsets": [.integer(Int64(offset)), .integer(Int64(offset + tensor.bytes.count))],
+        for entry in ordered {
+            let (end, overflow) = offset.addingReportingOverflow(entry.byteCount)
+            guard !overflow else {
+                throw VernierError(
+                    .invalidArgument, at: "safetensors writer", expected: "a size that can be addressed",
+                    found: "more, at tensor '\(entry.name)'")
+            }
+            root[entry.name] = [
+                "dtype": .string(entry.elementType.name),
+                "shape": .array(entry.shape.map { .integer(Int64($0)) }),
+                "data_offsets": [.integer(Int64(offset)), .integer(Int64(end))],
             ]
-            offset += tensor.bytes.count
+            offset = end
         }
         var text = Array(try JSONValue.object(root).canonicalLine().utf8)
         text.append(contentsOf: repeatElement(UInt8(ascii: " "), count: (8 - text.count % 8) % 8))

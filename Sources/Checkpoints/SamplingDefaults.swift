@@ -8,4 +8,14 @@ public struct SamplingDefaults: Sendable, Hashable {
     public let topK: Int
     /// The probability mass that stays; 0 keeps all.
     public let topP: Float
+
+    /// Gathers the numbers.
+    public init(
+        guidance: Float, temperature: Float, topK: Int, topP: Float
+    ) {
+        self.guidance = guidance
+        self.temperature = temperature
+        self.topK = topK
+        self.topP = topP
+    }
 }

@@ -25,4 +25,20 @@ public struct TransformerConfiguration: Sendable, Hashable {
     public var headWidth: Int { width / heads }
     /// Blocks per chunk.
     public var blocksPerChunk: Int { depth / blockChunks }
+
+    /// Gathers the numbers; ``ModelConfiguration/checked()`` tells whether they fit together.
+    public init(
+        depth: Int, blockChunks: Int, width: Int, heads: Int, mlpWidth: Int, textWidth: Int, textPoolHeads: Int,
+        bits: Int, ropeGrid: ScaleSchedule.Grid
+    ) {
+        self.depth = depth
+        self.blockChunks = blockChunks
+        self.width = width
+        self.heads = heads
+        self.mlpWidth = mlpWidth
+        self.textWidth = textWidth
+        self.textPoolHeads = textPoolHeads
+        self.bits = bits
+        self.ropeGrid = ropeGrid
+    }
 }

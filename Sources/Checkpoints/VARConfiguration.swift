@@ -22,4 +22,20 @@ public struct VARConfiguration: Sendable, Hashable {
 
     /// Pixels along a side of the picture for every token of the last map.
     public var pixelsPerToken: Int { 1 << (channelMultipliers.count - 1) }
+
+    /// Gathers the numbers; ``ModelConfiguration/checked()`` tells whether they fit together.
+    public init(
+        depth: Int, width: Int, heads: Int, mlpWidth: Int, classes: Int, codebookSize: Int, codeChannels: Int,
+        baseChannels: Int, channelMultipliers: [Int]
+    ) {
+        self.depth = depth
+        self.width = width
+        self.heads = heads
+        self.mlpWidth = mlpWidth
+        self.classes = classes
+        self.codebookSize = codebookSize
+        self.codeChannels = codeChannels
+        self.baseChannels = baseChannels
+        self.channelMultipliers = channelMultipliers
+    }
 }

@@ -84,6 +84,18 @@ import Testing
             "p.json: expected the schedule that the released",
             "expected 32 or 40 layers"),
         Refusal("export {cut.json} --to scalekv-json --out {out}/b.json", 1, "cut.json, line"),
+        // Synthetic checkpoints.
+        Refusal("synth --like var-d12 --out {out}/m", 1, "model: expected one of infinity-125m, infinity-2b"),
+        Refusal(
+            "synth --like infinity-125m --out {out}/m", 1, "infinity-125m: expected --spiece FILE", "spiece.model of a"),
+        Refusal("synth --like var-d16 --spiece {notes.txt} --out {out}/m", 1, "var-d16: expected no text encoder"),
+        Refusal("synth --like infinity-2b --spiece {notes.txt} --out {out}/m", 1, "notes.txt"),
+        Refusal(
+            "synth --like var-d16 --out {model}", 1, "expected nothing, or an empty folder, found a folder with files"),
+        Refusal("synth --like var-d16 --out {out}/a/b", 1, "b: expected a folder that can be written"),
+        Refusal(
+            "synth --like var-d16 --weights int8 --out {out}/m", 64, "--weights: expected one of float32, bfloat16"),
+        Refusal("synth --like infinity-2b --text-layers 0 --out {out}/m", 64, "--text-layers: expected a whole number"),
         // Damaged files.
         Refusal("generate --model {cut-model} --prompt a --out {out}/a.png", 1, "transformer.safetensors", "bytes"),
         Refusal(

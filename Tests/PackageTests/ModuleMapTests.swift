@@ -6,7 +6,7 @@ import Testing
     /// What the runtime must do without.
     static let forbidden: Set<String> = [
         "CHDF5", "CHDF5Shim", "StatisticsFile", "Calibration", "CalibrationStatistics", "ProfileCompiler", "Evaluation",
-        "Frontier", "Presentation", "CPNG", "CPNGShim", "vernier", "TestSupport",
+        "Conversion", "Frontier", "Presentation", "CPNG", "CPNGShim", "vernier", "TestSupport",
     ]
     /// Modules of the toolchain and the platform.
     static let systemModules: Set<String> = ["Foundation", "Glibc", "Darwin", "Testing", "Synchronization", "Dispatch"]

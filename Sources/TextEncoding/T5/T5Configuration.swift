@@ -20,6 +20,40 @@ public struct T5Configuration: Sendable, Hashable {
     /// Channels of all heads together.
     public var innerWidth: Int { heads * headWidth }
 
+    /// flan-t5-xl, which every released Infinity uses.
+    public static let flanXL = T5Configuration(
+        width: 2048, mlpWidth: 5120, headWidth: 64, heads: 32, layers: 24, idCount: 32_128)
+
+    /// Gathers the numbers.
+    /// - Precondition: all are positive.
+    public init(
+        width: Int, mlpWidth: Int, headWidth: Int, heads: Int, layers: Int, idCount: Int, epsilon: Float = 1e-6
+    ) {
+        precondition(
+            [width, mlpWidth, headWidth, heads, layers, idCount].allSatisfy { $0 > 0 } && epsilon >= 0,
+            "all are positive")
+        self.width = width
+        self.mlpWidth = mlpWidth
+        self.headWidth = headWidth
+        self.heads = heads
+        self.layers = layers
+        self.idCount = idCount
+        self.epsilon = epsilon
+    }
+
+    /// The configuration as a Hugging Face `config.json` says it, what inference needs of it.
+    public func json() -> JSONValue {
+        [
+            "architectures": ["T5EncoderModel"], "model_type": "t5", "d_model": .integer(Int64(width)),
+            "d_ff": .integer(Int64(mlpWidth)), "d_kv": .integer(Int64(headWidth)), "num_heads": .integer(Int64(heads)),
+            "num_layers": .integer(Int64(layers)), "vocab_size": .integer(Int64(idCount)),
+            "layer_norm_epsilon": .number(Double(epsilon)),
+            "relative_attention_num_buckets": .integer(Int64(RelativeBuckets.count)),
+            "relative_attention_max_distance": .integer(Int64(RelativeBuckets.maximumDistance)),
+            "feed_forward_proj": "gated-gelu",
+        ]
+    }
+
     /// Reads the file at `path`.
     ///
     /// Throws ``VernierError/Code/fileAccess`` or ``VernierError/Code/malformedFile``.

@@ -36,6 +36,17 @@ func requirePlace(forFolder path: String) throws {
     }
 }
 
+/// Throws ``VernierError/Code/fileAccess`` unless a new folder can be made at `path`, where only an empty one may stand.
+func requirePlace(forNewFolder path: String) throws {
+    try AtomicFolder.requireFree(path)
+    let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    guard isFolder(parent) == true, access(parent, W_OK) == 0 else {
+        throw VernierError(
+            .fileAccess, at: fileName(of: path), expected: "a folder that can be written",
+            found: "none at '\(parent)'", remedy: "Make the folder, or correct the path '\(path)'.")
+    }
+}
+
 /// Whether what stands at `path` is a folder; nil if nothing does.
 func isFolder(_ path: String) -> Bool? {
     var isDirectory: ObjCBool = false
