@@ -39,10 +39,12 @@ public final class Calibrator {
                 .invalidArgument, at: "calibration", expected: "a batch size and a save interval of at least 1",
                 found: "\(request.batchSize) and \(request.saveInterval)")
         }
-        guard settings.guidance.count == 1, settings.temperature.count == 1 else {
+        guard settings.guidance.count == 1, settings.temperature.count == 1, settings.placement == .logits else {
             throw VernierError(
-                .invalidArgument, at: "calibration", expected: "one guidance and one temperature for all scales",
-                found: "\(settings.guidance.count) and \(settings.temperature.count)")
+                .invalidArgument, at: "calibration",
+                expected: "one guidance, on the logits, and one temperature for all scales",
+                found: "\(settings.guidance.count) at \(settings.placement.layers), \(settings.temperature.count)",
+                remedy: "Calibrate with what is nearest; the profile serves any sampling.")
         }
         try model.requireKnown(request.corpus.prompts.prefix(promptCount))
         statistics = try CalibrationStatistics(
@@ -144,7 +146,7 @@ public final class Calibrator {
         var hooks = GenerationHooks()
         hooks.attention = observer
         let requests = try batch.map {
-            ImageRequest(condition: try model.condition(for: $0), seed: request.seed &+ UInt64($0.index))
+            try model.request(for: $0, seed: request.seed &+ UInt64($0.index))
         }
         var logits: [[[Float]]] = []  // [scale][probed prompt]
         if probed > 0 {

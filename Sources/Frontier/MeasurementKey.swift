@@ -22,6 +22,7 @@ struct MeasurementKey: Sendable {
                 "\(settings.topK)", "\(bench.seeds)", vocabularyDigest ?? "none",
                 "\(min(divergencePrompts ?? bench.prompts.count, bench.prompts.count))",
             ] + (InfinitySchedule(of: bench.model.schedule).map { ["\($0)"] } ?? [])  // other models have but one
+            + (settings.placement == .logits ? [] : ["\(settings.placement.layers)"])
             + bench.prompts.flatMap { [$0.digest, try $0.scene?.canonicalLine() ?? ""] }
     }
 

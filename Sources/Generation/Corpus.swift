@@ -1,7 +1,7 @@
 import VernierCore
 
 /// The prompts of a corpus file: one JSON object a line, `{"prompt": "...", "scene": {...}}`, or `{"class": 207}` for a
-/// class-conditional model.
+/// class-conditional model. A text may come with a `negative_prompt` that guidance leads away from.
 ///
 /// `scene` may be absent; it is kept as it stands for scorers that know what a picture should show. The file is strict:
 /// another key, an empty line, an empty prompt or a line beyond ``longestLineBytes`` is refused with its line number.
@@ -52,10 +52,11 @@ public struct Corpus: Sendable, Hashable {
                 .malformedFile, at: place, expected: "at most \(longestLineBytes) bytes", found: "\(line.count)")
         }
         let cursor = JSONCursor(try parse(line, place: place), place: place)
-        try cursor.requireOnly(keys: ["prompt", "class", "scene"])
+        try cursor.requireOnly(keys: ["prompt", "negative_prompt", "class", "scene"])
         let scene = try cursor.optionalMember("scene")
         _ = try scene?.object()
-        return CorpusPrompt(index: index, subject: try subject(cursor), scene: scene?.value)
+        return CorpusPrompt(
+            index: index, subject: try subject(cursor), negative: try negative(cursor), scene: scene?.value)
     }
 
     /// Reads the text or the class; there must be one of them.
@@ -66,10 +67,22 @@ public struct Corpus: Sendable, Hashable {
             }
             return .imageClass(try imageClass.integer(in: 0...Int(Int32.max)))
         }
-        let prompt = try cursor.member("prompt")
-        let text = try prompt.string()
-        guard !text.isEmpty else { throw prompt.error(expected: "a text to draw", found: "an empty one") }
-        return .text(text)
+        return .text(try text(cursor.member("prompt"), expected: "a text to draw"))
+    }
+
+    /// Reads the negative prompt, which a class cannot have.
+    private static func negative(_ cursor: JSONCursor) throws -> String? {
+        guard let negative = try cursor.optionalMember("negative_prompt") else { return nil }
+        guard try cursor.optionalMember("class") == nil else {
+            throw negative.error(expected: "none beside a class", found: negative.value.summary)
+        }
+        return try text(negative, expected: "a text, or no negative prompt")
+    }
+
+    private static func text(_ cursor: JSONCursor, expected: String) throws -> String {
+        let text = try cursor.string()
+        guard !text.isEmpty else { throw cursor.error(expected: expected, found: "an empty one") }
+        return text
     }
 
     /// Parses one line; errors name the line of the file and the column.

@@ -95,7 +95,9 @@ public final class ImageGenerator {
         _ batch: [ImageRequest], settings: SamplingSettings, hooks: GenerationHooks
     ) throws -> (NextScaleGenerator.Output, NextScaleGenerator) {
         let generator = try generator(batchSize: batch.count)
-        let conditions = try batch.map(\.condition) + batch.map { try model.network.unconditional(for: $0.condition) }
+        let conditions =
+            try batch.map(\.condition)
+            + batch.map { try $0.negative ?? model.network.unconditional(for: $0.condition) }
         if let tape {
             tape.erase()
             var watching = GenerationHooks()

@@ -50,28 +50,28 @@ public final class ImageModel: Sendable {
         self.directory = directory
     }
 
-    /// What a prompt of a corpus conditions the model on.
+    /// The picture that a prompt of a corpus asks for, its texts encoded.
     ///
-    /// Throws as ``encode(_:)`` and ``requireKnown(_:)`` do.
-    public func condition(for prompt: CorpusPrompt) throws -> ImageCondition {
+    /// Throws as ``encode(_:)`` and ``requireKnown(_:)`` do, and ``VernierError/Code/invalidArgument`` for a text that is
+    /// too long for guidance without a negative prompt.
+    public func request(for prompt: CorpusPrompt, seed: UInt64) throws -> ImageRequest {
         try requireKnown([prompt])
         switch prompt.subject {
-        case .text(let text): return try encode(text)
-        case .imageClass(let index): return .imageClass(index)
+        case .text(let text):
+            let condition = try encode(text), negative = try prompt.negative.map(encode)
+            if negative == nil { _ = try network.unconditional(for: condition) }
+            return ImageRequest(condition: condition, negative: negative, seed: seed)
+        case .imageClass(let index): return ImageRequest(condition: .imageClass(index), seed: seed)
         }
     }
 
     /// Encodes a text as the transformer reads it.
     ///
-    /// Throws ``VernierError/Code/invalidArgument`` for a text that is too long for guidance without a negative prompt,
-    /// and for any text if the model draws classes.
+    /// Throws ``VernierError/Code/invalidArgument`` for any text if the model draws classes.
     public func encode(_ prompt: String) throws -> ImageCondition {
         guard let prompts else { throw wrongKind(at: "prompt", found: "the text \(JSONValue.quoted(prompt))") }
         let features = try prompts.encode(prompt)
-        let condition = ImageCondition.text(
-            TextRows(count: features.rows, width: features.width, values: features.values))
-        _ = try network.unconditional(for: condition)
-        return condition
+        return .text(TextRows(count: features.rows, width: features.width, values: features.values))
     }
 
     /// Checks, before any work, that the model can draw what prompts ask for: texts or classes, and classes it has.

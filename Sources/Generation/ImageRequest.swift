@@ -4,13 +4,16 @@ import ModelFamilies
 public struct ImageRequest: Sendable {
     /// The encoded prompt, or the class.
     public let condition: ImageCondition
+    /// What guidance leads away from, the encoded negative prompt; nil: what the model learned for no prompt.
+    public let negative: ImageCondition?
     /// Key of the picture's random numbers. The number for a choice depends on this and on the choice's position
     /// alone, so pictures of one seed share their noise whatever the prompt, the batch or the cache.
-    public let seed: UInt64
+    public var seed: UInt64
 
     /// Asks for a picture.
-    public init(condition: ImageCondition, seed: UInt64) {
+    public init(condition: ImageCondition, negative: ImageCondition? = nil, seed: UInt64) {
         self.condition = condition
+        self.negative = negative
         self.seed = seed
     }
 }

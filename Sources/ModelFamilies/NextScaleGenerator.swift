@@ -57,6 +57,7 @@ public final class NextScaleGenerator {
                 && (hooks.disturbance.map { $0.seeds.count == images } ?? true),
             "one condition a sequence, one seed an image")
         try checkForced(hooks.forcedChoices)
+        try settings.requireFit(scaleCount: schedule.scaleCount, depth: model.stack.depth)
         var times = StageTimes(scaleCount: schedule.scaleCount)
         let clock = ContinuousClock()
         let started = clock.now
@@ -72,7 +73,9 @@ public final class NextScaleGenerator {
             session.embed(scale: scale, input: input, conditioning: conditioning)
             hooks.hiddenIn?(scale, session.hiddenState(scale: scale))
             session.runBlocks(
-                scale: scale, conditioning: conditioning, observer: hooks.attention, disturbance: hooks.disturbance)
+                scale: scale, conditioning: conditioning,
+                guidance: guidesBranches(scale, settings) ? model.guidance(scale: scale, settings: settings) : nil,
+                placement: settings.placement, observer: hooks.attention, disturbance: hooks.disturbance)
             hooks.hiddenOut?(scale, session.hiddenState(scale: scale))
             let logits = session.headLogits(scale: scale, conditioning: conditioning)
             times.transformerSeconds[scale] = (clock.now - start) / .seconds(1)
@@ -91,6 +94,11 @@ public final class NextScaleGenerator {
         return Output(choices: allChoices, codes: codes.map(\.values), times: times)
     }
 
+    /// Whether the unconditional branch has a say at a scale.
+    private func guidesBranches(_ scale: Int, _ settings: SamplingSettings) -> Bool {
+        cache.geometry.branches > 1 && model.guidance(scale: scale, settings: settings).unconditional != 0
+    }
+
     /// Guided logits over temperature, `[B, n_k, logits]`.
     private func guide(
         _ logits: UnsafeBufferPointer<Float>, scale: Int, settings: SamplingSettings
@@ -99,7 +107,7 @@ public final class NextScaleGenerator {
         let guidance = model.guidance(scale: scale, settings: settings)
         let temperature = settings.temperature(scale: scale)
         let guided = [Float](unsafeUninitializedCapacity: count) { result, initialised in
-            if guidance.unconditional == 0 || cache.geometry.branches == 1 {
+            if !settings.placement.onLogits || !guidesBranches(scale, settings) {
                 for i in 0..<count { result[i] = logits[i] / temperature }
             } else {
                 for i in 0..<count {

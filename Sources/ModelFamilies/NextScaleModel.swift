@@ -20,8 +20,8 @@ public protocol NextScaleModel: Sendable {
     func conditioning(for conditions: [ImageCondition]) throws -> TransformerConditioning
     /// What guidance compares a condition with. Throws as ``conditioning(for:)`` does.
     func unconditional(for condition: ImageCondition) throws -> ImageCondition
-    /// The factors of the conditional and the unconditional logits at a scale.
-    func guidance(scale: Int, settings: SamplingSettings) -> (conditional: Float, unconditional: Float)
+    /// The factors of guidance at a scale.
+    func guidance(scale: Int, settings: SamplingSettings) -> GuidanceFactors
 
     /// An empty sum of codes.
     func makeCode() -> ResidualCode

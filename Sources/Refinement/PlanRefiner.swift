@@ -115,7 +115,7 @@ public final class PlanRefiner {
             var hooks = GenerationHooks()
             hooks.attention = recorder
             let requests = try batch.map {
-                ImageRequest(condition: try model.condition(for: $0), seed: request.seed &+ UInt64($0.index))
+                try model.request(for: $0, seed: request.seed &+ UInt64($0.index))
             }
             _ = try generator.generateChoices(
                 requests, settings: request.settings ?? model.defaultSettings, hooks: hooks)

@@ -31,20 +31,4 @@ public enum ChannelShuffle {
             }
         }
     }
-
-    /// Nearest x2: `[h, w, C]` -> `[2h, 2w, C]`.
-    public static func nearestDouble(
-        _ x: UnsafePointer<Float>, height: Int, width: Int, channels: Int, into y: UnsafeMutablePointer<Float>
-    ) {
-        let rowLength = 2 * width * channels
-        for row in 0..<height {
-            let to = y + 2 * row * rowLength
-            for column in 0..<width {
-                let from = x + (row * width + column) * channels
-                (to + 2 * column * channels).update(from: from, count: channels)
-                (to + (2 * column + 1) * channels).update(from: from, count: channels)
-            }
-            (to + rowLength).update(from: to, count: rowLength)
-        }
-    }
 }

@@ -56,18 +56,6 @@ public enum Kernels {
         sines: UnsafePointer<Float>
     ) { vk_rope(x, rows, width, cosines, sines) }
 
-    /// Group norm of a channels-last map `x` `[pixels, channels]`, optionally followed by SiLU; see
-    /// ``GroupNormFactors``.
-    public static func groupNorm(
-        _ x: UnsafePointer<Float>, pixels: Int, channels: Int, groups: Int = 32, epsilon: Float = 1e-6,
-        weight: [Float], bias: [Float], thenSilu: Bool, into y: UnsafeMutablePointer<Float>
-    ) {
-        precondition(weight.count == channels, "one weight a channel")
-        let factors = GroupNormFactors(
-            x, pixels: pixels, groups: groups, epsilon: epsilon, weight: weight, bias: bias)
-        factors.apply(x, pixels: pixels, thenSilu: thenSilu, into: y)
-    }
-
     /// Random projection of the columns of `x` `[rows, count]` with signs `[rows, signCount]` of +1 and -1:
     /// `sums[j, r] += sum_i x[i, j] * signs[i, r]`, rows in ascending order; `sums` is `[count, signCount]`.
     public static func addSigned(

@@ -37,7 +37,7 @@ import Darwin
         generator = try ImageGenerator(model: model)
         try AtomicFile.write(TinyModel.corpus(3), to: folder.file("c.jsonl"))
         corpus = try Corpus(path: folder.file("c.jsonl"))
-        request = ImageRequest(condition: try model.condition(for: corpus.prompts[0]), seed: Self.seed)
+        request = try model.request(for: corpus.prompts[0], seed: Self.seed)
         layout = try StatisticsLayout(identity: model.identity, schedule: model.schedule, topCounts: [1])
         var logits: [[[Float]]] = []
         var hooks = GenerationHooks()

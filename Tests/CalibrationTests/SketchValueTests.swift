@@ -45,7 +45,7 @@ import Darwin
             var hooks = GenerationHooks()
             hooks.attention = recorder
             _ = try generator.generateChoices(
-                [ImageRequest(condition: try model.condition(for: prompt), seed: Self.seed + UInt64(prompt.index))],
+                [try model.request(for: prompt, seed: Self.seed + UInt64(prompt.index))],
                 settings: model.defaultSettings, hooks: hooks)
             recorders.append(recorder)
         }

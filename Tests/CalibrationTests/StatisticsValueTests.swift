@@ -38,7 +38,7 @@ import Darwin
         var hooks = GenerationHooks()
         hooks.attention = recorder
         _ = try ImageGenerator(model: model).generateChoices(
-            [ImageRequest(condition: try model.condition(for: corpus.prompts[0]), seed: Self.seed)],
+            [try model.request(for: corpus.prompts[0], seed: Self.seed)],
             settings: model.defaultSettings, hooks: hooks)
     }
 

@@ -43,6 +43,14 @@ import VernierCore
         }
         let plain = try draw("plain", ["--batch", "3"])
         #expect(Set(plain).count == 3, "every class has its own picture")
+        let dry = try Tool.succeed([
+            "generate", "--model", model.path, "--prompts", prompts, "--out", results.file("dry"), "--dry-run",
+            "--profile", profile,
+        ])
+        #expect(try dry.contains("would draw 3 pictures of 128 x 128 pixels") && !results.listing().contains("dry"))
+        let sheet = try Tool.succeed(["show", model.path, "--profile", profile])
+        #expect(sheet.contains("(var), 2 layers x 2 heads of 32, width 64") && sheet.contains("12 classes"))
+        #expect(sheet.contains("96 codes of 32 channels") && !sheet.contains("text"))
         #expect(try draw("whole", ["--profile", full]) == plain, "a full budget changes nothing")
         let report = results.file("report.json")
         let small = try draw("small", ["--profile", profile, "--report", report])

@@ -46,6 +46,30 @@ import VernierCore
         #expect(try results.bytes("a.png") == single[0])
     }
 
+    /// What guidance leads away from, how strongly at which scale, and where in the model.
+    @Test func guidanceIsTakenScaleByScaleAndWithNegativePrompts() throws {
+        let standard = try generate("standard")
+        #expect(try generate("list", ["--guidance", "2,2"]) == standard, "the model's guidance, written out")
+        let none = try generate("none", ["--guidance", "1"])
+        #expect(try generate("late", ["--guidance", "1,1,2"]) != none)
+        #expect(try generate("late none", ["--guidance", "1,1,1"]) == none)
+        #expect(try generate("inside", ["--guidance-layers=-1"]) != standard)
+        #expect(try generate("logits", ["--guidance-layers", "0"]) == standard)
+        let negative = try generate("negative", ["--negative-prompt", "two blue circles"])
+        #expect(negative != standard)
+        // The prompt's own counts before the command's.
+        let rows = TinyModel.corpus(3).split(separator: "\n").map {
+            $0.replacingOccurrences(of: #"{"prompt""#, with: #"{"negative_prompt":"two blue circles","prompt""#)
+        }
+        let corpus = results.file("negative.jsonl")
+        try AtomicFile.write(rows.joined(separator: "\n"), to: corpus)
+        try Tool.succeed([
+            "generate", "--model", model, "--prompts", corpus, "--negative-prompt", "one red star", "--out",
+            results.file("rows"),
+        ])
+        #expect(try (0..<3).map { try results.bytes("rows/000\($0).png") } == negative)
+    }
+
     @Test func aFullBudgetChangesNoByteOfThePictures() throws {
         let plain = try generate("plain")
         for policy in ["uniform", "scalekv", "pyramid"] {

@@ -23,10 +23,9 @@ import VernierCore
         try SmallRelease.checkpoint(release).writeDirectory(to: path)
         #expect(try ModelConfiguration(path: "\(path)/config.json") == release.configuration)
         let model = try ImageModel(path: path)
-        let condition = try model.condition(
-            for: CorpusPrompt(index: 0, subject: name == "small-var" ? .imageClass(2) : .text("a red circle")))
+        let prompt = CorpusPrompt(index: 0, subject: name == "small-var" ? .imageClass(2) : .text("a red circle"))
         let picture = try ImageGenerator(model: model).generate(
-            [ImageRequest(condition: condition, seed: 1)], settings: model.defaultSettings)[0].picture
+            [try model.request(for: prompt, seed: 1)], settings: model.defaultSettings)[0].picture
         #expect(Set(picture.pixels).count > 30, "no constant picture")
     }
 

@@ -91,7 +91,7 @@ import VernierCore
 
     /// The divergence is that of a run which is fed the full cache's bits, not its own.
     @Test func divergenceIsMeasuredOnTheFullCachesBits() throws {
-        let condition = try model.condition(for: prompts[0]), settings = model.defaultSettings
+        let asked = try model.request(for: prompts[0], seed: 0), settings = model.defaultSettings
         let full = try ImageGenerator(model: model)
         let small = try ImageGenerator(model: model, profile: profile(atMost: 1, of: model))
         func run(_ generator: ImageGenerator, _ seed: UInt64, forced: [[[Int32]]]? = nil) throws
@@ -101,7 +101,8 @@ import VernierCore
             var hooks = GenerationHooks()
             hooks.forcedChoices = forced
             hooks.logits = { logits.append(Array($1)) }
-            let request = ImageRequest(condition: condition, seed: seed)
+            var request = asked
+            request.seed = seed
             let choices = try generator.generateChoices([request], settings: settings, hooks: hooks)
             return (logits, choices)
         }

@@ -28,6 +28,25 @@ import VernierCore
         #expect(try Corpus(path: folder.file("c.jsonl")) == read)
     }
 
+    @Test func readsNegativePrompts() throws {
+        let read = try corpus(
+            #"{"prompt":"a cat","negative_prompt":"blur"}"# + "\n" + #"{"prompt":"a cat"}"# + "\n"
+                + #"{"prompt":"a cat","negative_prompt":"dogs"}"#)
+        #expect(read.prompts.map(\.negative) == ["blur", nil, "dogs"])
+        #expect(read.prompts[0] == CorpusPrompt(index: 0, prompt: "a cat", negative: "blur"))
+        #expect(Set(read.prompts.map(\.digest)).count == 3, "what is drawn differs")
+        #expect(read.prompts.map { $0.leading(awayFrom: "dogs").negative } == ["blur", "dogs", "dogs"])
+        #expect(read.prompts.map { $0.leading(awayFrom: nil) } == read.prompts)
+        #expect(CorpusPrompt(index: 0, subject: .imageClass(1)).leading(awayFrom: "dogs").negative == nil)
+        for line in [
+            #"{"prompt":"a cat","negative_prompt":""}"#, #"{"class":1,"negative_prompt":"dogs"}"#,
+            #"{"prompt":"a cat","negative_prompt":3}"#, #"{"negative_prompt":"dogs"}"#,
+        ] {
+            let error = #expect(throws: VernierError.self) { try corpus(line) }
+            #expect(error?.place.contains("c.jsonl, line 1") == true)
+        }
+    }
+
     @Test func readsClasses() throws {
         let read = try corpus(#"{"class": 207}"# + "\n" + #"{"class":0,"scene":{}}"#)
         #expect(

@@ -21,7 +21,7 @@ import Darwin
     @Test func narrowFormatsKeepThePicture() throws {
         let model = try ImageModel(path: TangramParityTests.modelPath), stack = model.network.stack
         let prompts = try Corpus(path: TangramParityTests.root + "/Calibration/Corpora/tangram-heldout.jsonl").prompts
-        let text = try prompts.prefix(6).map { try model.condition(for: $0) }
+        let text = try prompts.prefix(6).map { try model.request(for: $0, seed: 0).condition }
         let conditions = try text + text.map { try model.network.unconditional(for: $0) }
         func pictures(_ storage: CellStorage) throws -> [[Float]] {
             let cache = try KVCache(

@@ -17,9 +17,7 @@ import Testing
         hooks.logits = { logits.append(Array($1)) }
         let classes = try golden.run.int32("in.class_ids")
         let requests = try classes.enumerated().map { index, imageClass in
-            ImageRequest(
-                condition: try model.condition(for: CorpusPrompt(index: index, subject: .imageClass(Int(imageClass)))),
-                seed: 0)
+            try model.request(for: CorpusPrompt(index: index, subject: .imageClass(Int(imageClass))), seed: 0)
         }
         _ = try ImageGenerator(model: model).generateChoices(requests, settings: model.defaultSettings, hooks: hooks)
         for scale in logits.indices {

@@ -38,7 +38,7 @@ import Darwin
             #expect(factors.conditional == 1 + t && factors.unconditional == -t)
         }
         let none = SamplingSettings(guidance: 0, temperature: 1, topK: 0, topP: 0)
-        #expect(golden.model.guidance(scale: 4, settings: none) == (1, 0))
+        #expect(golden.model.guidance(scale: 4, settings: none) == GuidanceFactors(conditional: 1, unconditional: 0))
     }
 
     /// A mixture with nearly all weight on one entry is that entry; without such weight it is another picture.

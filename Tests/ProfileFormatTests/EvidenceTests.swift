@@ -10,13 +10,14 @@ import VernierCore
 
     private func evidence(
         _ digest: String? = nil, corpus: String = Examples.digest, prompts: Int = 4, seeds: [UInt64] = [3, .max],
-        guidance: [Double] = [6], topP: Double = 0.97,
+        guidance: [Double] = [6], guidanceLayers: [Int] = [0], topP: Double = 0.97,
         figures: [Evidence.Figure] = [figure("psnrDecibels"), figure("bitAgreement", count: 2)]
     ) throws -> Evidence {
         try Evidence(
             profileDigest: digest ?? Examples.profile().digest(), toolVersion: "0.1.0", corpusDigest: corpus,
             promptCount: prompts, seeds: seeds,
-            sampling: EvidenceSampling(guidance: guidance, temperature: [0.3], topK: 900, topP: topP),
+            sampling: EvidenceSampling(
+                guidance: guidance, guidanceLayers: guidanceLayers, temperature: [0.3], topK: 900, topP: topP),
             figures: figures)
     }
 
@@ -29,6 +30,19 @@ import VernierCore
         #expect(again == profile)
         #expect(try again.canonicalText() == text)
         #expect(profile.checkInvariants().isEmpty)
+    }
+
+    /// Guidance on the logits, the rule, is not written: profiles keep their bytes.
+    @Test func guidanceLayersAreWrittenOnlyIfTheyAreOthers() throws {
+        let plain = try Examples.profile().attaching(evidence()).canonicalText()
+        #expect(!plain.contains("guidanceLayers"))
+        let inside = try Examples.profile().attaching(evidence(guidanceLayers: [0, -3]))
+        let text = try inside.canonicalText()
+        #expect(text.contains("guidanceLayers"))
+        #expect(try Profile(parsing: text, name: "p.json").evidence?.sampling.guidanceLayers == [0, -3])
+        for layers in [[], [1], [-2000]] {
+            #expect(throws: VernierError.self) { try evidence(guidanceLayers: layers) }
+        }
     }
 
     @Test func contentDigestLooksPastEvidence() throws {

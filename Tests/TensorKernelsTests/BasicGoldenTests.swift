@@ -39,8 +39,8 @@ import Testing
             var lastAxis = [Float](repeating: 0, count: 15 * 64)
             for c in 0..<64 { for p in 0..<15 { lastAxis[p * 64 + c] = x[(image * 64 + c) * 15 + p] } }
             let y = apply(15 * 64) {
-                Kernels.groupNorm(
-                    lastAxis, pixels: 15, channels: 64, weight: w, bias: b, thenSilu: false, into: $0)
+                GroupNormFactors(lastAxis, pixels: 15, weight: w, bias: b)
+                    .apply(lastAxis, pixels: 15, thenSilu: false, into: $0)
             }
             var first = [Float](repeating: 0, count: 15 * 64)
             for c in 0..<64 { for p in 0..<15 { first[c * 15 + p] = y[p * 64 + c] } }

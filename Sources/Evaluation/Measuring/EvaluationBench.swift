@@ -35,7 +35,7 @@ package final class EvaluationBench {
     package let baseline: ImageGenerator
     private let scorer: SceneScorer?
     private let scenes: [Scene?]
-    private var conditions: [ImageCondition?]
+    private var requests: [ImageRequest?]  // of each prompt, seed left open
 
     /// Checks what is to be drawn; nothing is drawn or encoded yet.
     ///
@@ -62,7 +62,7 @@ package final class EvaluationBench {
         scenes = try prompts.map { prompt in
             try vocabulary == nil ? nil : prompt.scene.map { try Scene($0, place: "prompt \(prompt.index)") }
         }
-        conditions = Array(repeating: nil, count: prompts.count)
+        requests = Array(repeating: nil, count: prompts.count)
     }
 
     /// The jobs in the pieces that are drawn together.
@@ -132,6 +132,8 @@ package final class EvaluationBench {
             ("topP", .number(Double(settings.topP))), ("topK", .integer(Int64(settings.topK))),
             ("seeds", .array(seeds.map { .string("\($0)") })), ("promptCount", .integer(Int64(prompts.count))),
         ]
+            + (settings.placement == .logits
+                ? [] : [("guidanceLayers", .array(settings.placement.layers.map { .integer(Int64($0)) }))])
     }
 
     // MARK: - Parts
@@ -177,14 +179,13 @@ package final class EvaluationBench {
     }
 
     private func requests(_ batch: Range<Int>) throws -> [ImageRequest] {
-        try batch.map { ImageRequest(condition: try condition(jobs[$0].prompt), seed: seeds[jobs[$0].seed]) }
-    }
-
-    private func condition(_ prompt: Int) throws -> ImageCondition {
-        if let condition = conditions[prompt] { return condition }
-        let condition = try model.condition(for: prompts[prompt])
-        conditions[prompt] = condition
-        return condition
+        try batch.map { place in
+            let job = jobs[place]
+            var request = try requests[job.prompt] ?? model.request(for: prompts[job.prompt], seed: 0)
+            requests[job.prompt] = request
+            request.seed = seeds[job.seed]
+            return request
+        }
     }
 
     private static func seconds(_ generator: ImageGenerator) -> Double? {

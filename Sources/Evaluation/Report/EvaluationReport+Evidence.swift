@@ -31,7 +31,8 @@ extension EvaluationReport {
             profileDigest: profile.contentDigest(), toolVersion: toolVersion, corpusDigest: corpus.digest,
             promptCount: prompts.count, seeds: seeds,
             sampling: EvidenceSampling(
-                guidance: settings.guidance.map(Double.init), temperature: settings.temperature.map(Double.init),
+                guidance: settings.guidance.map(Double.init), guidanceLayers: settings.placement.layers,
+                temperature: settings.temperature.map(Double.init),
                 topK: settings.topK, topP: Double(settings.topP)), figures: figures)
     }
 }

@@ -77,11 +77,9 @@ public struct InfinityModel: NextScaleModel {
     }
 
     /// `g` and `1 - g` at every scale.
-    public func guidance(
-        scale: Int, settings: SamplingSettings
-    ) -> (conditional: Float, unconditional: Float) {
+    public func guidance(scale: Int, settings: SamplingSettings) -> GuidanceFactors {
         let guidance = settings.guidance(scale: scale)
-        return (guidance, 1 - guidance)
+        return GuidanceFactors(conditional: guidance, unconditional: 1 - guidance)
     }
 
     public func makeCode() -> ResidualCode {

@@ -1,3 +1,5 @@
+import VernierCore
+
 /// How tokens are drawn: guidance, temperature, and what top-k and top-p cut off.
 public struct SamplingSettings: Sendable, Hashable {
     /// Guidance weight per scale; the last entry serves all later scales. 1 is no guidance for Infinity; for VAR, whose
@@ -9,6 +11,8 @@ public struct SamplingSettings: Sendable, Hashable {
     public var topK: Int
     /// Keep the likeliest values that hold this share of probability (0: all).
     public var topP: Float
+    /// Where guidance acts.
+    public var placement = GuidancePlacement.logits
     /// VAR's `more_smooth`: pictures are decoded from mixtures of codes in place of the drawn ones. For showing only.
     public var mixesCodes = false
 
@@ -25,6 +29,19 @@ public struct SamplingSettings: Sendable, Hashable {
         self.temperature = temperature
         self.topK = topK
         self.topP = topP
+    }
+
+    /// Checks that the settings are for a model of so many scales and blocks.
+    ///
+    /// Throws ``VernierError/Code/invalidArgument`` for more numbers than scales, and as
+    /// ``GuidancePlacement/requireFit(depth:)`` does.
+    public func requireFit(scaleCount: Int, depth: Int) throws {
+        for (name, values) in [("guidance", guidance), ("temperature", temperature)] where values.count > scaleCount {
+            throw VernierError(
+                .invalidArgument, at: name, expected: "at most \(scaleCount) numbers, one a scale",
+                found: "\(values.count)")
+        }
+        try placement.requireFit(depth: depth)
     }
 
     /// The guidance of a scale.

@@ -5,15 +5,15 @@ struct GroupNorm: Sendable {
     let weight: [Float]
     let bias: [Float]
 
-    func callAsFunction(_ x: FeatureMap) -> FeatureMap { apply(x, thenSilu: false) }
+    /// What the norm does to `x`, once its statistics are known.
+    func factors(of x: FeatureMap) -> GroupNormFactors {
+        GroupNormFactors(x.pointer, pixels: x.pixels, weight: weight, bias: bias)
+    }
 
-    func thenSilu(_ x: FeatureMap) -> FeatureMap { apply(x, thenSilu: true) }
-
-    private func apply(_ x: FeatureMap, thenSilu: Bool) -> FeatureMap {
+    /// The normalised map.
+    func callAsFunction(_ x: FeatureMap) -> FeatureMap {
         let y = FeatureMap(height: x.height, width: x.width, channels: x.channels)
-        Kernels.groupNorm(
-            x.pointer, pixels: x.pixels, channels: x.channels, weight: weight, bias: bias, thenSilu: thenSilu,
-            into: y.pointer)
+        factors(of: x).apply(x.pointer, pixels: x.pixels, thenSilu: false, into: y.pointer)
         return y
     }
 }

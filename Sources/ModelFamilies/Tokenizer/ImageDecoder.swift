@@ -16,6 +16,11 @@ public final class ImageDecoder: Sendable {
     private struct Step: Sendable {
         let block: ResidualBlock
         let attention: AttentionBlock?
+
+        func callAsFunction(_ map: inout FeatureMap) {
+            block(&map)
+            if let attention { map = attention(map) }
+        }
     }
 
     private struct Level: Sendable {
@@ -131,17 +136,12 @@ public final class ImageDecoder: Sendable {
         map.pointer.update(from: code, count: code.count)
         if let postQuantisation { map = postQuantisation(map) }
         map = convIn(map)
-        for step in middle { map = Self.run(step, map) }
+        for step in middle { step(&map) }
         for level in levels {
-            for step in level.steps { map = Self.run(step, map) }
-            if let upsample = level.upsample {
-                let large = FeatureMap(height: 2 * map.height, width: 2 * map.width, channels: map.channels)
-                ChannelShuffle.nearestDouble(
-                    map.pointer, height: map.height, width: map.width, channels: map.channels, into: large.pointer)
-                map = upsample(large)
-            }
+            for step in level.steps { step(&map) }
+            if let upsample = level.upsample { map = upsample(doubled: map) }
         }
-        map = convOut(normOut.thenSilu(map))
+        map = convOut(map.normalised(by: normOut), like: map)
         var picture = [Float](repeating: 0, count: 3 * map.pixels)
         for pixel in 0..<map.pixels {
             for channel in 0..<3 {
@@ -149,10 +149,5 @@ public final class ImageDecoder: Sendable {
             }
         }
         return picture
-    }
-
-    private static func run(_ step: Step, _ map: FeatureMap) -> FeatureMap {
-        let map = step.block(map)
-        return step.attention.map { $0(map) } ?? map
     }
 }

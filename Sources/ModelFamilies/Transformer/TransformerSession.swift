@@ -53,14 +53,30 @@ final class TransformerSession {
             into: hidden.pointer)
     }
 
-    /// Runs all blocks on the embedded map, filling and compacting the cache.
+    /// Runs all blocks on the embedded map, filling and compacting the cache. With `guidance` the two branches are mixed
+    /// behind the blocks of `placement`.
     func runBlocks(
-        scale: Int, conditioning: TransformerConditioning, observer: (any AttentionObserver)? = nil,
+        scale: Int, conditioning: TransformerConditioning, guidance: GuidanceFactors? = nil,
+        placement: GuidancePlacement = .logits, observer: (any AttentionObserver)? = nil,
         disturbance: AttentionDisturbance? = nil
     ) {
         for layer in stack.blocks.indices {
             runBlock(layer, scale: scale, conditioning: conditioning, observer: observer, disturbance: disturbance)
+            if let guidance, placement.isBehind(block: layer, depth: stack.depth) {
+                mixBranches(guidance, scale: scale)
+            }
         }
+    }
+
+    /// Replaces the hidden state of both branches by their guided mixture.
+    private func mixBranches(_ guidance: GuidanceFactors, scale: Int) {
+        let half = cache.geometry.images * stack.schedule.tokenCount(scale) * stack.width
+        let (conditional, unconditional) = (hidden.pointer, hidden.pointer + half)
+        for place in 0..<half {
+            conditional[place] =
+                guidance.conditional * conditional[place] + guidance.unconditional * unconditional[place]
+        }
+        unconditional.update(from: conditional, count: half)
     }
 
     /// The logits `[sequences, n_k, outputs]` of the map, before guidance and temperature.

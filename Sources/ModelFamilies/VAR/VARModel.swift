@@ -70,12 +70,10 @@ public struct VARModel: NextScaleModel {
     }
 
     /// `1 + t` and `-t`, with `t = guidance * k / (K - 1)`: none at the first scale, all of it at the last.
-    public func guidance(
-        scale: Int, settings: SamplingSettings
-    ) -> (conditional: Float, unconditional: Float) {
+    public func guidance(scale: Int, settings: SamplingSettings) -> GuidanceFactors {
         let ramp = Double(scale) / Double(max(shape.schedule.scaleCount - 1, 1))
         let t = Double(settings.guidance(scale: scale)) * ramp
-        return (Float(1 + t), Float(-t))
+        return GuidanceFactors(conditional: Float(1 + t), unconditional: Float(-t))
     }
 
     public func makeCode() -> ResidualCode {

@@ -65,7 +65,7 @@ struct Calibrate: ParsableCommand {
         let calibrator = try Calibrator(
             model: loaded,
             request: CalibrationRequest(
-                corpus: corpus, limit: limit, seed: seed, settings: sampling.settings(for: loaded),
+                corpus: corpus, limit: limit, seed: seed, settings: try sampling.settings(for: loaded),
                 topCounts: parsedTopCounts ?? [], signCount: signs,
                 sensitivityPrompts: sensitivityPrompts, batchSize: batch, saveInterval: saveEvery,
                 toolVersion: VernierVersion.current))

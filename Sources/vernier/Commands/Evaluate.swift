@@ -62,7 +62,7 @@ struct Evaluate: ParsableCommand {
             model: loaded,
             request: EvaluationRequest(
                 candidates: candidates, prompts: Array(corpus.prompts.prefix(limit ?? corpus.prompts.count)),
-                seeds: (0..<UInt64(seeds)).map { firstSeed &+ $0 }, settings: sampling.settings(for: loaded),
+                seeds: (0..<UInt64(seeds)).map { firstSeed &+ $0 }, settings: try sampling.settings(for: loaded),
                 vocabulary: try scenes.vocabulary(beside: prompts), batchSize: batch,
                 differenceAmplification: amplify, comparedRow: candidates.last?.name))
         let result = try progress.run { try evaluator.run(progress: $0) }
@@ -71,7 +71,7 @@ struct Evaluate: ParsableCommand {
             for (path, candidate) in zip(profile, candidates) {
                 let evidence = try result.report.evidence(
                     row: candidate.name, profile: candidate.profile, corpus: corpus,
-                    settings: sampling.settings(for: loaded), toolVersion: VernierVersion.current)
+                    settings: try sampling.settings(for: loaded), toolVersion: VernierVersion.current)
                 try candidate.profile.attaching(evidence).write(to: path)
             }
         }

@@ -85,7 +85,7 @@ struct FrontierCommand: ParsableCommand {
                 methods: chosen, budgets: budgets, storages: try storages(),
                 narrowMethods: try narrowMethods(chosen),
                 prompts: Array(corpus.prompts.prefix(limit ?? corpus.prompts.count)), corpusDigest: corpus.digest,
-                seeds: (0..<UInt64(seeds)).map { firstSeed &+ $0 }, settings: sampling.settings(for: loaded),
+                seeds: (0..<UInt64(seeds)).map { firstSeed &+ $0 }, settings: try sampling.settings(for: loaded),
                 vocabulary: try scenes.vocabulary(beside: prompts), batchSize: batch,
                 divergencePrompts: divergencePrompts,
                 variantPrompts: variantPrompts == 0 ? nil : variantPrompts,

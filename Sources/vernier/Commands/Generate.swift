@@ -15,9 +15,12 @@ struct Generate: ParsableCommand {
     var model: String
     @Option(help: "The text to draw.")
     var prompt: String?
+    @Option(help: "What guidance leads away from, for prompts that bring no negative_prompt (default: no text).")
+    var negativePrompt: String?
     @Option(name: .customLong("class"), help: "The class to draw, 0-based, for a class-conditional model.")
     var imageClass: Int?
-    @Option(help: "Prompts as JSON lines, {\"prompt\": \"...\"} or {\"class\": 207}.")
+    @Option(
+        help: "Prompts as JSON lines, {\"prompt\": \"...\"}, with \"negative_prompt\" if wanted, or {\"class\": 207}.")
     var prompts: String?
     @Option(help: "Profile to generate with (default: the full cache).")
     var profile: String?
@@ -46,6 +49,10 @@ struct Generate: ParsableCommand {
         if prompts != nil, out.hasSuffix(".png") {
             throw ValidationError("--out: expected a folder for --prompts, found '\(out)'.")
         }
+        if negativePrompt?.isEmpty == true { throw ValidationError("--negative-prompt: expected a text, found none.") }
+        if imageClass != nil, negativePrompt != nil {
+            throw ValidationError("--negative-prompt is for texts, --class has none.")
+        }
         try requireAtLeast(1, batch, option: "--batch")
         try requireAtLeast(1, limit, option: "--limit")
     }
@@ -55,7 +62,7 @@ struct Generate: ParsableCommand {
         try report.map(requirePlace(forFile:))
         let subject = imageClass.map { CorpusPrompt.Subject.imageClass($0) } ?? .text(prompt ?? "")
         let corpus = try prompts.map { try Corpus(path: $0).prompts } ?? [CorpusPrompt(index: 0, subject: subject)]
-        let selected = Array(corpus.prefix(limit ?? corpus.count))
+        let selected = corpus.prefix(limit ?? corpus.count).map { $0.leading(awayFrom: negativePrompt) }
         if dryRun { return try printPlan(selected) }
         let loaded = try ImageModel(path: model, schedule: schedule.choice())
         let generator = try ImageGenerator(
@@ -63,9 +70,9 @@ struct Generate: ParsableCommand {
             profileName: profile.map(fileName) ?? "profile")
         generator.profile?.fitCaveat(name: profile.map(fileName) ?? "profile").map(printNote)
         try loaded.requireKnown(selected)
-        let requests = try selected.map { ImageRequest(condition: try loaded.condition(for: $0), seed: seed) }
-        var settings = sampling.settings(for: loaded)
+        var settings = try sampling.settings(for: loaded)
         settings.mixesCodes = moreSmooth
+        let requests = try selected.map { try loaded.request(for: $0, seed: seed) }
         let images = try progress.run {
             try generator.generate(requests, settings: settings, batchSize: batch, progress: $0)
         }

@@ -66,7 +66,7 @@ struct Rank: ParsableCommand {
             request: RankRequest(
                 count: count, share: share, shares: least...most, octaves: octaves, seed: seed,
                 prompts: Array(corpus.prompts.prefix(limit)), corpusDigest: corpus.digest,
-                pictureSeeds: (0..<UInt64(seeds)).map { $0 }, settings: sampling.settings(for: loaded),
+                pictureSeeds: (0..<UInt64(seeds)).map { $0 }, settings: try sampling.settings(for: loaded),
                 batchSize: batch, toolVersion: VernierVersion.current))
         let report = try progress.run { try trial.run(progress: $0) }
         try RankFolder(path: out).write(report)
