@@ -15,12 +15,13 @@ struct Vernier: ParsableCommand {
             eval        profiles against the full cache -> table and contact sheet
             frontier    every method at every budget -> fidelity per byte
             import/export  files of ScaleKV and HeatKV <-> profile
+            convert     checkpoint as downloaded -> model directory
             synth       released model -> random checkpoint of its shapes
             rank        does predicted distortion rank profiles as measurement does?
             """,
         version: VernierVersion.current,
         subcommands: [
             Generate.self, Calibrate.self, Compile.self, Show.self, Verify.self, Overlap.self, Evaluate.self,
-            FrontierCommand.self, Rank.self, ImportCommand.self, ExportCommand.self, Synth.self,
+            FrontierCommand.self, Rank.self, ImportCommand.self, ExportCommand.self, ConvertCommand.self, Synth.self,
         ])
 }

@@ -84,6 +84,16 @@ import Testing
             "p.json: expected the schedule that the released",
             "expected 32 or 40 layers"),
         Refusal("export {cut.json} --to scalekv-json --out {out}/b.json", 1, "cut.json, line"),
+        // Conversion.
+        Refusal("convert {notes.txt} --out {out}/m", 1, "notes.txt: expected safetensors, an index"),
+        Refusal("convert {no-model} --out {out}/m", 1, "no-model: expected files of weights, found none"),
+        Refusal("convert {cut-model} --out {out}/m", 1, "transformer.safetensors", "bytes"),
+        Refusal("convert {model} --out {out}/a/b", 1, "b: expected a folder that can be written"),
+        Refusal("convert {model} --out {model}", 1, "found a folder with files"),
+        Refusal("convert {model} {foreign} --out {out}/m", 1, "expected one transformer, found 2", "Name the files"),
+        Refusal("convert {model} --heads 0 --out {out}/m", 64, "--heads: expected a whole number of at least 1"),
+        Refusal("convert {model} --resolution 2M --out {out}/m", 64, "expected one of 0.06M"),
+        Refusal("convert --out {out}/m", 64, "sources"),
         // Synthetic checkpoints.
         Refusal("synth --like var-d12 --out {out}/m", 1, "model: expected one of infinity-125m, infinity-2b"),
         Refusal(

@@ -71,7 +71,7 @@ enum Tool {
     static func succeed(_ arguments: [String], sourceLocation: SourceLocation = #_sourceLocation) throws -> String {
         // On a pipe, progress would be lines on standard error.
         let works =
-            ["generate", "calibrate", "eval", "frontier"].contains(arguments.first)
+            ["generate", "calibrate", "eval", "frontier", "convert", "synth"].contains(arguments.first)
             && !arguments.contains("--help")
         let outcome = try run(arguments + (works ? ["--progress", "none"] : []))
         try #require(

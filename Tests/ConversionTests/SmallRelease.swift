@@ -19,7 +19,7 @@ enum SmallRelease {
                     tokenizer: ImageTokenizerConfiguration(
                         bits: 16, baseChannels: 32, channelMultipliers: [1, 2], spatialPatchify: false),
                     maximumTextTokens: 512)), schedule: InfinitySchedule(resolution: .smallest).schedule,
-            sampling: SamplingDefaults(guidance: 3, temperature: 0.5, topK: 900, topP: 0.97)))
+            sampling: SamplingDefaults(guidance: 3, temperature: 1, topK: 900, topP: 0.97)))
 
     /// Infinity with patches: 14 bits a code, 56 a token.
     static let patched = ModelRelease(

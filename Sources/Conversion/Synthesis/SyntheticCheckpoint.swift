@@ -4,12 +4,6 @@ import ProfileFormat
 import TextEncoding
 import VernierCore
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// A random checkpoint with the shapes of a released model, for tests of scale: what it computes means nothing, but every
 /// activation is finite and no picture is constant.
 ///
@@ -80,7 +74,7 @@ public struct SyntheticCheckpoint: Sendable {
             try writer.writeSafetensors(transformer, to: "\(folder)/\(ModelDirectory.transformerFile)")
             try writer.writeSafetensors(tokenizer, to: "\(folder)/\(ModelDirectory.imageTokenizerFile)")
             if let text {
-                try Self.makeFolder("\(folder)/text_encoder")
+                try ModelPart.makeFolder("\(folder)/text_encoder")
                 try writer.writeSafetensors(encoder, to: "\(folder)/\(ModelDirectory.textEncoderFile)")
                 try write(
                     text, configuration: "\(folder)/\(ModelDirectory.textConfigurationFile)",
@@ -103,7 +97,7 @@ public struct SyntheticCheckpoint: Sendable {
             if names.isTransformerTorch {
                 try writer.writeTorch(transformer, to: "\(folder)/\(names.transformer)")
             } else {
-                try Self.makeFolder("\(folder)/\(names.transformer)")
+                try ModelPart.makeFolder("\(folder)/\(names.transformer)")
                 try writer.writeShards(
                     transformer, largestBytes: ReleasedFiles.transformerShardBytes,
                     toFolder: "\(folder)/\(names.transformer)")
@@ -113,7 +107,7 @@ public struct SyntheticCheckpoint: Sendable {
                 to: "\(folder)/\(names.imageTokenizer)")
             guard let text else { return }
             let place = "\(folder)/\(ReleasedFiles.textEncoder)"
-            try Self.makeFolder(place)
+            try ModelPart.makeFolder(place)
             try writer.writeShards(encoder, largestBytes: ReleasedFiles.textEncoderShardBytes, toFolder: place)
             try write(text, configuration: "\(place)/config.json", pieces: "\(place)/spiece.model")
         }
@@ -135,7 +129,14 @@ public struct SyntheticCheckpoint: Sendable {
         .imageTokenizer(of: release.configuration.architecture, scales: release.configuration.schedule.scaleCount)
     }
 
+    /// The text encoder's numbers; nil for a class-conditional model.
+    var textSizes: T5Configuration? { text?.sizes }
+
     private func pending(_ layout: CheckpointLayout) -> [PendingTensor] {
+        Self.pending(layout, seed: seed, floatType: floatType)
+    }
+
+    static func pending(_ layout: CheckpointLayout, seed: UInt64, floatType: ElementType) -> [PendingTensor] {
         layout.tensors.map { declaration in
             let tensor = SyntheticTensor(declaration: declaration, floatType: floatType, seed: seed)
             return PendingTensor(
@@ -157,14 +158,6 @@ public struct SyntheticCheckpoint: Sendable {
         _ text: (sizes: T5Configuration, pieces: String), configuration: String, pieces: String
     ) throws {
         try AtomicFile.write(try text.sizes.json().canonicalText(), to: configuration)
-        let file = try MappedFile(path: text.pieces)
-        try file.withBytes { try AtomicFile.write($0, to: pieces) }
-    }
-
-    private static func makeFolder(_ path: String) throws {
-        guard mkdir(path, 0o755) == 0 else {
-            throw VernierError(
-                .fileAccess, at: fileName(of: path), problems: ["cannot make a folder there: \(systemMessage())"])
-        }
+        try ModelPart.copy(text.pieces, to: pieces)
     }
 }
