@@ -16,6 +16,9 @@ public struct CalibrationRequest: Sendable {
     public var topCounts: [Int]
     /// Random signs R of the sketches that pooling plans need; 0: no sketches.
     public var signCount: Int
+    /// Whether the sketches of every other prompt are kept beside the whole, to judge the groups by; nil: if the sketches
+    /// take at most ``Calibrator/halvesBytes``.
+    public var keepsHalves: Bool?
     /// For how many of the corpus's first prompts the sensitivity of every layer is measured, at the cost of one more
     /// picture a layer each, and with it what narrower storage formats cost; 0: none.
     public var sensitivityPrompts: Int
@@ -28,7 +31,8 @@ public struct CalibrationRequest: Sendable {
     /// Gathers a request.
     public init(
         corpus: Corpus, limit: Int? = nil, seed: UInt64 = 0, settings: SamplingSettings? = nil,
-        topCounts: [Int] = [1, 4, 16, 64], signCount: Int = 32, sensitivityPrompts: Int = 2, batchSize: Int = 4,
+        topCounts: [Int] = [1, 4, 16, 64], signCount: Int = 32, keepsHalves: Bool? = nil,
+        sensitivityPrompts: Int = 2, batchSize: Int = 4,
         saveInterval: Int = 16,
         toolVersion: String
     ) {
@@ -38,6 +42,7 @@ public struct CalibrationRequest: Sendable {
         self.settings = settings
         self.topCounts = topCounts
         self.signCount = signCount
+        self.keepsHalves = keepsHalves
         self.sensitivityPrompts = sensitivityPrompts
         self.batchSize = batchSize
         self.saveInterval = saveInterval

@@ -47,10 +47,15 @@ public final class Calibrator {
                 remedy: "Calibrate with what is nearest; the profile serves any sampling.")
         }
         try model.requireKnown(request.corpus.prompts.prefix(promptCount))
+        let layout = try StatisticsLayout(
+            identity: model.identity, schedule: model.schedule, topCounts: request.topCounts,
+            signCount: request.signCount)
+        let sketchBytes = 4 * Sketch.all.reduce(0) { $0 + layout.valueCount(of: $1) }
         statistics = try CalibrationStatistics(
             identity: model.identity, schedule: model.schedule,
             settings: CalibrationSettings(
                 topCounts: request.topCounts, signCount: request.signCount,
+                keepsHalves: request.keepsHalves ?? (request.signCount > 0 && sketchBytes <= Self.halvesBytes),
                 sensitivityPrompts: request.sensitivityPrompts,
                 storageFormats: request.sensitivityPrompts > 0 ? StorageProbe.formats : [], seed: request.seed,
                 guidance: Double(settings.guidance[0]),
@@ -182,16 +187,21 @@ public final class Calibrator {
     private func lendSketches(prompts: [Int]) -> SketchAccumulator? {
         guard statistics.layout.signCount > 0 else { return nil }
         let accumulator = SketchAccumulator(
-            sums: statistics.lendSketches(), seed: request.seed, stack: model.network.stack)
+            sums: statistics.lendSketches(), keepsHalves: statistics.settings.keepsHalves, seed: request.seed,
+            stack: model.network.stack)
         accumulator.begin(prompts: prompts)
         return accumulator
     }
+
+    /// The most bytes of sketches whose halves are kept without being asked for: 256 MiB.
+    public static let halvesBytes = 1 << 28
 
     /// What a run would do, for people: prompts, file size, memory.
     public func plan() -> String {
         let values = Statistic.all.reduce(0) { $0 + statistics.layout.valueCount(of: $1) }
         let rows = Statistic.withRows.reduce(0) { $0 + statistics.layout.valueCount(of: $1) }
-        let sketches = Sketch.all.reduce(0) { $0 + statistics.layout.valueCount(of: $1) }
+        let halves = statistics.settings.keepsHalves
+        let sketches = Sketch.all.reduce(0) { $0 + statistics.layout.valueCount(of: $1) } * (halves ? 2 : 1)
         let bytes = 8 * (values + rows * promptCount) + 4 * sketches
         return """
             model       \(model.identity.name): \(model.identity.layers) layers, \(model.identity.heads) heads, \
@@ -199,7 +209,8 @@ public final class Calibrator {
             prompts     \(promptCount) of \(request.corpus.prompts.count) (corpus \(request.corpus.digest.prefix(12))...)
             settings    guidance \(settings.guidance[0]), temperature \(settings.temperature[0]), top-p \(settings.topP), \
             seed \(request.seed)
-            sketches    \(statistics.layout.signCount) signs: \(sketches) sums, \(4 * sketches) bytes in memory and file
+            sketches    \(statistics.layout.signCount) signs: \(sketches) sums, \(4 * sketches) bytes in memory and file\
+            \(halves ? ", those of half the prompts kept apart" : "")
             sensitivity \(min(request.sensitivityPrompts, promptCount)) prompts, drawn \(model.identity.layers) times more, \
             with storage errors of \(StorageProbe.formats.map(\.name).joined(separator: ", "))
             statistics  \(values) sums and \(rows) values a prompt; with the sketches \(bytes) bytes

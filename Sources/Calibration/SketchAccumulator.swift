@@ -10,7 +10,10 @@ import TensorKernels
 /// and added in the order of the corpus, so that neither the batch size nor the thread count changes a bit.
 final class SketchAccumulator {
     /// The sums.
-    private(set) var sums: AttentionSketches
+    private var sums: AttentionSketches
+    /// Those of the prompts at even places of the corpus, if they are kept.
+    private var even: AttentionSketches
+    private let keepsHalves: Bool
     private let stack: TransformerStack
     private let layout: StatisticsLayout
     private let signs: SketchSigns
@@ -22,11 +25,15 @@ final class SketchAccumulator {
     private var projected = FloatBuffer(count: 0)
 
     /// Takes over sums whose layout has signs.
-    init(sums: AttentionSketches, seed: UInt64, stack: TransformerStack) {
-        self.sums = sums
+    init(
+        sums: (all: AttentionSketches, even: AttentionSketches), keepsHalves: Bool, seed: UInt64,
+        stack: TransformerStack
+    ) {
+        (self.sums, even) = sums
+        self.keepsHalves = keepsHalves
         self.stack = stack
-        layout = sums.layout
-        signs = SketchSigns(seed: seed, count: sums.layout.signCount)
+        layout = sums.all.layout
+        signs = SketchSigns(seed: seed, count: sums.all.layout.signCount)
     }
 
     /// Random signs, R.
@@ -48,10 +55,12 @@ final class SketchAccumulator {
     }
 
     /// Gives the sums away, which now hold the batch's prompts too.
-    func finish() -> AttentionSketches {
-        var finished = AttentionSketches(layout: layout, promptCount: 0, values: [])
-        swap(&finished, &sums)
-        finished.promptCount += prompts.count
+    func finish() -> (all: AttentionSketches, even: AttentionSketches) {
+        var finished = (all: AttentionSketches.none(layout), even: AttentionSketches.none(layout))
+        swap(&finished.all, &sums)
+        swap(&finished.even, &even)
+        finished.all.promptCount += prompts.count
+        if keepsHalves { finished.even.promptCount += prompts.count(where: { $0.isMultiple(of: 2) }) }
         return finished
     }
 
@@ -92,8 +101,9 @@ final class SketchAccumulator {
     func add(_ record: AttentionRecord, branch: Int) {
         let (layer, head, scale) = (record.layer, record.head, record.scale)
         let positions = layout.positions(branch: branch, layer: layer, head: head, scale: scale)
-        if let sketch = record.attentionSketch { add(sketch, to: \.attention, row: positions.lowerBound) }
-        if let sketch = record.keySketch { add(sketch, to: \.key, row: positions.lowerBound) }
+        let isEven = prompts[record.sequence % prompts.count].isMultiple(of: 2)
+        if let sketch = record.attentionSketch { add(sketch, to: \.attention, row: positions.lowerBound, isEven) }
+        if let sketch = record.keySketch { add(sketch, to: \.key, row: positions.lowerBound, isEven) }
         guard scale < layout.scaleCount - 1,
             let project = projections[(record.sequence * layout.layers + layer) * layout.heads + head]
         else { return }
@@ -103,14 +113,19 @@ final class SketchAccumulator {
         let final = layout.finalPositions(branch: branch, layer: layer, head: head)
         add(
             UnsafeBufferPointer(start: projected.pointer, count: count), to: \.value,
-            row: final.lowerBound + layout.schedule.historyTokens(scale))
+            row: final.lowerBound + layout.schedule.historyTokens(scale), isEven)
     }
 
     private func add(
-        _ values: UnsafeBufferPointer<Float>, to sketch: WritableKeyPath<AttentionSketches, [Float]>, row: Int
+        _ values: UnsafeBufferPointer<Float>, to sketch: WritableKeyPath<AttentionSketches, [Float]>, row: Int,
+        _ isEven: Bool
     ) {
-        let first = row * signCount
-        sums[keyPath: sketch].withUnsafeMutableBufferPointer { sums in
+        Self.add(values, to: &sums[keyPath: sketch], first: row * signCount)
+        if keepsHalves, isEven { Self.add(values, to: &even[keyPath: sketch], first: row * signCount) }
+    }
+
+    private static func add(_ values: UnsafeBufferPointer<Float>, to sums: inout [Float], first: Int) {
+        sums.withUnsafeMutableBufferPointer { sums in
             for index in 0..<min(values.count, sums.count - first) { sums[first + index] += values[index] }
         }
     }

@@ -34,6 +34,11 @@ public struct AttentionSketches: Sendable, Equatable {
         value = values.count > 2 ? values[2] : []
     }
 
+    /// No values: sketches that are not kept, or lent.
+    package static func none(_ layout: StatisticsLayout) -> AttentionSketches {
+        AttentionSketches(layout: layout, promptCount: 0, values: [])
+    }
+
     /// The values of any sketch, flat, in the order of ``StatisticsLayout/shape(of:)-(Sketch)``.
     public subscript(sketch: Sketch) -> [Float] { self[keyPath: sketch.values] }
 
@@ -62,6 +67,28 @@ public struct AttentionSketches: Sendable, Equatable {
         guard layout.signCount > 0 else { return }
         promptCount += other.promptCount
         for sketch in Sketch.all { Self.add(other[sketch], to: &self[keyPath: sketch.values]) }
+    }
+
+    /// Becomes what `whole` holds beside these prompts; both have the same layout, and these are among those.
+    mutating func complement(in whole: AttentionSketches) {
+        promptCount = whole.promptCount - promptCount
+        for sketch in Sketch.all {
+            let values = whole[sketch]
+            self[keyPath: sketch.values].withUnsafeMutableBufferPointer { sums in
+                for index in 0..<min(sums.count, values.count) { sums[index] = values[index] - sums[index] }
+            }
+        }
+    }
+
+    /// Scales the sums to as many prompts: what is read of sketches goes by their squares, over prompts.
+    mutating func standFor(_ prompts: Int) {
+        let factor = Float((Double(prompts) / Double(promptCount)).squareRoot())
+        for sketch in Sketch.all {
+            self[keyPath: sketch.values].withUnsafeMutableBufferPointer { sums in
+                for index in sums.indices { sums[index] *= factor }
+            }
+        }
+        promptCount = prompts
     }
 
     private static func add(_ values: [Float], to sums: inout [Float]) {

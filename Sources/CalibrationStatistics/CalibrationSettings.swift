@@ -7,6 +7,9 @@ public struct CalibrationSettings: Sendable, Hashable {
     public let topCounts: [Int]
     /// Random signs of every ``Sketch``, R; 0: no sketches.
     public let signCount: Int
+    /// Whether the sketches of every other prompt are summed a second time, so that the groups which both halves of the
+    /// corpus lead to can be compared; doubles what sketches take.
+    public let keepsHalves: Bool
     /// For how many of the corpus's first prompts every layer is disturbed; see ``LayerResponses``.
     public let sensitivityPrompts: Int
     /// For which formats ``StorageErrors`` are measured with the same prompts; none: not at all.
@@ -31,7 +34,8 @@ public struct CalibrationSettings: Sendable, Hashable {
     /// ``StatisticsLayout/mostSigns``, sensitivity prompts not negative, storage formats each given once and narrower
     /// than ``StorageFormat/float32``, whose error is zero.
     public init(
-        topCounts: [Int] = [1, 4, 16, 64], signCount: Int = 0, sensitivityPrompts: Int = 0,
+        topCounts: [Int] = [1, 4, 16, 64], signCount: Int = 0, keepsHalves: Bool = false,
+        sensitivityPrompts: Int = 0,
         storageFormats: [StorageFormat] = [], seed: UInt64, guidance: Double, temperature: Double, topP: Double,
         topK: Int = 0, toolVersion: String
     ) throws {
@@ -49,6 +53,9 @@ public struct CalibrationSettings: Sendable, Hashable {
         if !(0...StatisticsLayout.mostSigns).contains(signCount) {
             problems.append("expected 0 to \(StatisticsLayout.mostSigns) signs, found \(signCount)")
         }
+        if keepsHalves, signCount == 0 {
+            problems.append("expected signs, of whose sketches to keep halves, found none")
+        }
         if sensitivityPrompts < 0 {
             problems.append("expected at least 0 sensitivity prompts, found \(sensitivityPrompts)")
         }
@@ -61,6 +68,7 @@ public struct CalibrationSettings: Sendable, Hashable {
         }
         self.topCounts = topCounts
         self.signCount = signCount
+        self.keepsHalves = keepsHalves
         self.sensitivityPrompts = sensitivityPrompts
         self.storageFormats = storageFormats
         self.seed = seed
@@ -78,7 +86,7 @@ public struct CalibrationSettings: Sendable, Hashable {
                 ? [] : ["expected \(name) \(other[keyPath: value]), found \(self[keyPath: value])"]
         }
         return difference("top counts", \.topCounts) + difference("signs", \.signCount)
-            + difference("sensitivity prompts", \.sensitivityPrompts)
+            + difference("halves", \.keepsHalves) + difference("sensitivity prompts", \.sensitivityPrompts)
             + (storageFormats == other.storageFormats
                 ? []
                 : [

@@ -2,7 +2,7 @@ extension CalibrationStatistics {
     /// What forbids the use of these statistics, at most eight problems that say where; empty if nothing does.
     ///
     /// Checked: at least one prompt; every cell counted as often as there are prompts; every sum finite; every
-    /// sketch there, finite and of all prompts; sound layer responses and storage errors of every
+    /// sketch there, those of a half too if they are kept, finite and of all prompts; sound layer responses and storage errors of every
     /// probed prompt. A corpus of which only a part was counted is no problem here; see ``isComplete``.
     public func coverageProblems() -> [String] {
         guard promptCount > 0 else { return ["expected at least one counted prompt, found none"] }
@@ -20,7 +20,8 @@ extension CalibrationStatistics {
             }
         }
         problems +=
-            sketches.problems(promptCount: promptCount) + responsesProblems()
+            sketches.problems(promptCount: promptCount)
+            + (settings.keepsHalves ? evenSketches.problems(promptCount: evenPromptCount) : []) + responsesProblems()
             + storageProblems()
         return Array(problems.prefix(AttentionStatistics.mostProblems))
     }

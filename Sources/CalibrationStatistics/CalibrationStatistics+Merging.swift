@@ -46,6 +46,7 @@ extension CalibrationStatistics {
             Self.add(other.sums[statistic], to: &result.sums[keyPath: statistic.values])
         }
         result.sketches.add(other.sketches)
+        if settings.keepsHalves { result.evenSketches.add(other.evenSketches) }
         // The probed prompts come first in every journal.
         result.responses = order.flatMap { ($0.isOwn ? self : other).responses.dropFirst($0.prompt).prefix(1) }
         result.storageErrors = order.flatMap { ($0.isOwn ? self : other).storageErrors.dropFirst($0.prompt).prefix(1) }

@@ -8,6 +8,7 @@ extension CalibrationStatistics {
     ///   - sums: The values of each of ``Statistic/all``.
     ///   - rows: All rows of each of ``Statistic/withRows``.
     ///   - sketches: The sums of each of ``Sketch/all``; none if the settings have no signs.
+    ///   - evenSketches: The same of the prompts at even places; none unless the settings keep halves.
     ///   - responses: Those of the probed prompts.
     ///   - storageErrors: Those of the probed prompts; none if the settings have no storage formats.
     ///
@@ -17,7 +18,7 @@ extension CalibrationStatistics {
     package init(
         identity: ModelIdentity, schedule: ScaleSchedule, settings: CalibrationSettings, corpus: CorpusReference,
         journal: [PromptJournalEntry], counts: [Int], sums: [[Double]], rows: [[Double]],
-        sketches: [[Float]] = [], responses: [LayerResponses] = [],
+        sketches: [[Float]] = [], evenSketches: [[Float]] = [], responses: [LayerResponses] = [],
         storageErrors: [StorageErrors] = []
     ) throws {
         let layout = try StatisticsLayout(
@@ -34,9 +35,13 @@ extension CalibrationStatistics {
                 problems.append("expected \(name) of \(expected) values, found \(values.map(\.count))")
             }
         }
-        let expected = settings.signCount > 0 ? Sketch.all.map { layout.valueCount(of: $0) } : []
-        if sketches.map(\.count) != expected {
-            problems.append("expected sketches of \(expected) values, found \(sketches.map(\.count))")
+        for (name, isKept, values) in [
+            ("sketches", settings.signCount > 0, sketches), ("sketches of a half", settings.keepsHalves, evenSketches),
+        ] {
+            let expected = isKept ? Sketch.all.map { layout.valueCount(of: $0) } : []
+            if values.map(\.count) != expected {
+                problems.append("expected \(name) of \(expected) values, found \(values.map(\.count))")
+            }
         }
         guard problems.isEmpty else {
             throw VernierError(.corruptState, at: "saved statistics", problems: problems)
@@ -54,6 +59,10 @@ extension CalibrationStatistics {
         self.storageErrors = storageErrors
         self.sketches = AttentionSketches(
             layout: layout, promptCount: settings.signCount > 0 ? journal.count : 0, values: sketches)
+        self.evenSketches = .none(layout)
+        if settings.keepsHalves {
+            self.evenSketches = AttentionSketches(layout: layout, promptCount: evenPromptCount, values: evenSketches)
+        }
         problems = restoringProblems()
         guard problems.isEmpty else {
             throw VernierError(
@@ -77,6 +86,7 @@ extension CalibrationStatistics {
         } else if counts.contains(where: { $0 != 0 })
             || Statistic.all.contains(where: { sums[$0].contains { $0 != 0 } })
             || Sketch.all.contains(where: { sketches[$0].contains { $0 != 0 } })
+            || Sketch.all.contains(where: { evenSketches[$0].contains { $0 != 0 } })
         {
             problems.append("expected zeros before the first prompt, found counts, sums or sketches")
         }

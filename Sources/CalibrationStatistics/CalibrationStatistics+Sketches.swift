@@ -6,6 +6,11 @@ import ProfileFormat
 /// are no signs. Products of rows estimate second moments without bias; see ``Sketch`` for their error. All are NaN
 /// before the first prompt. Source: `method.md` section 2; the projection is that of Achlioptas (PODS 2001).
 extension CalibrationStatistics {
+    /// The counted prompts at even places of the corpus; 0 unless halves are kept.
+    var evenPromptCount: Int {
+        settings.keepsHalves ? journal.count(where: { $0.corpusIndex.isMultiple(of: 2) }) : 0
+    }
+
     /// Whether sketches were calibrated and a prompt counted.
     public var hasSketches: Bool { layout.signCount > 0 && sketches.promptCount > 0 }
 
@@ -48,19 +53,20 @@ extension CalibrationStatistics {
 
     /// Lends the sums to an observer that adds whole prompts to them in place, because a second copy may not fit the
     /// machine. Until ``returnSketches(_:)`` these statistics have none and are refused by every check.
-    package mutating func lendSketches() -> AttentionSketches {
-        let lent = sketches
-        sketches = AttentionSketches(layout: layout, promptCount: 0, values: [])
+    package mutating func lendSketches() -> (all: AttentionSketches, even: AttentionSketches) {
+        let lent = (sketches, evenSketches)
+        sketches = .none(layout)
+        evenSketches = .none(layout)
         return lent
     }
 
     /// Takes back sums that now hold every counted prompt.
     ///
     /// - Precondition: layout and prompt count are those of these statistics.
-    package mutating func returnSketches(_ lent: AttentionSketches) {
+    package mutating func returnSketches(_ lent: (all: AttentionSketches, even: AttentionSketches)) {
         precondition(
-            lent.layout == layout && lent.promptCount == promptCount,
-            "layout and prompt count are those of these statistics")
-        sketches = lent
+            lent.all.layout == layout && lent.even.layout == layout && lent.all.promptCount == promptCount
+                && lent.even.promptCount == evenPromptCount, "layout and prompt counts are those of these statistics")
+        (sketches, evenSketches) = lent
     }
 }

@@ -27,6 +27,8 @@ public struct CalibrationStatistics: Sendable, Equatable {
     public internal(set) var sums: AttentionStatistics
     /// Random projections, summed over the counted prompts; without values if ``StatisticsLayout/signCount`` is 0.
     public internal(set) var sketches: AttentionSketches
+    /// Those of the prompts at even places of the corpus; without values unless the settings keep halves.
+    public internal(set) var evenSketches: AttentionSketches
     /// What disturbing the layers did to the pictures of the probed prompts: those of the journal whose corpus index is
     /// below the settings' `sensitivityPrompts`, in its order.
     public internal(set) var responses: [LayerResponses]
@@ -51,6 +53,7 @@ public struct CalibrationStatistics: Sendable, Equatable {
         counts = Array(repeating: 0, count: layout.cellCount)
         sums = AttentionStatistics(layout: layout)
         sketches = AttentionSketches(layout: layout)
+        evenSketches = settings.keepsHalves ? sketches : .none(layout)
         responses = []
         storageErrors = []
         rows = Statistic.withRows.map { _ in [] }
@@ -82,7 +85,7 @@ public struct CalibrationStatistics: Sendable, Equatable {
         storageErrors: StorageErrors? = nil
     ) throws {
         let place = "prompt \(corpusIndex)"
-        let added = promptSketches ?? AttentionSketches(layout: layout, promptCount: 0, values: [])
+        let added = promptSketches ?? .none(layout)
         guard added.layout == layout else { throw Self.otherLayout(place) }
         let problems = added.problems(promptCount: 1)
         guard problems.isEmpty else {
@@ -95,6 +98,7 @@ public struct CalibrationStatistics: Sendable, Equatable {
             prompt, corpusIndex: corpusIndex, promptDigest: promptDigest, responses: responses,
             storageErrors: storageErrors)
         sketches.add(added)
+        if settings.keepsHalves, corpusIndex.isMultiple(of: 2) { evenSketches.add(added) }
     }
 
     /// Counts one prompt whose sketches are added to the lent sums (``lendSketches()``); as

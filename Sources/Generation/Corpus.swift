@@ -17,6 +17,12 @@ public struct Corpus: Sendable, Hashable {
     /// The prompts in the order of the file; at least one.
     public let prompts: [CorpusPrompt]
 
+    init(fileName: String, digest: String, prompts: [CorpusPrompt]) {
+        self.fileName = fileName
+        self.digest = digest
+        self.prompts = prompts
+    }
+
     /// Reads a corpus file.
     ///
     /// Throws ``VernierError/Code/fileAccess``, ``VernierError/Code/emptyInput`` for a file without prompts, and

@@ -1,6 +1,6 @@
 import CalibrationStatistics
 
-/// The names of attributes, groups and data sets in a statistics file, version 3.
+/// The names of attributes, groups and data sets in a statistics file, version 4.
 enum StatisticsFileNames {
     static let format = "format"
     static let schemaVersion = "schemaVersion"
@@ -37,6 +37,8 @@ enum StatisticsFileNames {
     static let sums = "sums"
     static let rows = "rows"
     static let sketches = "sketches"
+    static let keepsHalves = "keepsHalves"
+    static let evenSketches = "evenSketches"
     static let responses = "responses"
     static let divergence = "divergence"
     static let squaredError = "squaredError"

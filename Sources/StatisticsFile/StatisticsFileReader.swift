@@ -57,7 +57,7 @@ struct StatisticsFileReader {
                 identity: header.identity, schedule: header.schedule, topCounts: header.settings.topCounts,
                 signCount: header.settings.signCount)
         }
-        try checkSize(layout, promptCount: header.promptCount)
+        try checkSize(layout, promptCount: header.promptCount, halves: header.settings.keepsHalves)
         let journalGroup = try session.openGroup(Names.journal, in: root)
         let indices = try session.readDataset(
             Names.corpusIndex, shape: [header.promptCount], in: journalGroup, zero: 0)
@@ -73,7 +73,8 @@ struct StatisticsFileReader {
             try session.readDataset(
                 $0.name, shape: [header.promptCount] + layout.shape(of: $0), in: rowsGroup, zero: 0.0)
         }
-        let sketches = try sketches(layout)
+        let sketches = layout.signCount > 0 ? try sketches(Names.sketches, layout) : []
+        let evenSketches = header.settings.keepsHalves ? try self.sketches(Names.evenSketches, layout) : []
         let probed = CalibrationStatistics.probedCount(indices, header.settings)
         let responses = try responses(layout, count: probed, settings: header.settings)
         let storageErrors = try storageErrors(layout, count: probed, settings: header.settings)
@@ -82,7 +83,8 @@ struct StatisticsFileReader {
                 identity: header.identity, schedule: header.schedule, settings: header.settings,
                 corpus: header.corpus,
                 journal: zip(indices, digests).map { PromptJournalEntry(corpusIndex: $0, promptDigest: $1) },
-                counts: counts, sums: sums, rows: rows, sketches: sketches, responses: responses,
+                counts: counts, sums: sums, rows: rows, sketches: sketches, evenSketches: evenSketches,
+                responses: responses,
                 storageErrors: storageErrors)
         }
     }
@@ -111,10 +113,9 @@ struct StatisticsFileReader {
             ropeGrid: ScaleSchedule.Grid(height: ropeGrid[0], width: ropeGrid[1]))
     }
 
-    /// The sums of each of ``Sketch/all``; none without signs.
-    private func sketches(_ layout: StatisticsLayout) throws -> [[Float]] {
-        guard layout.signCount > 0 else { return [] }
-        let group = try session.openGroup(Names.sketches, in: root)
+    /// The sums of each of ``Sketch/all`` in a group.
+    private func sketches(_ name: String, _ layout: StatisticsLayout) throws -> [[Float]] {
+        let group = try session.openGroup(name, in: root)
         return try Sketch.all.map {
             try session.readDataset($0.name, shape: layout.shape(of: $0), in: group, zero: Float(0))
         }
@@ -165,11 +166,23 @@ struct StatisticsFileReader {
         }
     }
 
+    /// Whether halves are kept; versions 1 to 3 knew none.
+    private func keepsHalves(version: Int) throws -> Bool {
+        guard version > 3 else { return false }
+        let kept = try integer(Names.keepsHalves)
+        guard (0...1).contains(kept) else {
+            throw VernierError(
+                .malformedFile, at: session.fileName, expected: "0 or 1 for '\(Names.keepsHalves)'", found: "\(kept)")
+        }
+        return kept == 1
+    }
+
     /// The settings; version 1 knew neither signs nor layer responses.
     private func settings(version: Int) throws -> CalibrationSettings {
         try CalibrationSettings(
             topCounts: session.readListAttribute(Names.topCounts, of: root, as: Int.self),
             signCount: version == 1 ? 0 : integer(Names.signCount),
+            keepsHalves: keepsHalves(version: version),
             sensitivityPrompts: version == 1 ? 0 : integer(Names.sensitivityPrompts),
             storageFormats: storageFormats(version: version),
             seed: session.readAttribute(Names.seed, of: root, as: UInt64.self), guidance: number(Names.guidance),
@@ -188,12 +201,13 @@ struct StatisticsFileReader {
     }
 
     /// Checks that the numbers which the header promises fit into the file at all.
-    private func checkSize(_ layout: StatisticsLayout, promptCount: Int) throws {
+    private func checkSize(_ layout: StatisticsLayout, promptCount: Int, halves: Bool) throws {
         var values = layout.cellCount + Statistic.all.reduce(0) { $0 + layout.valueCount(of: $1) }
         let row = Statistic.withRows.reduce(1) { $0 + layout.valueCount(of: $1) }
         let (rows, overflows) = row.multipliedReportingOverflow(by: promptCount)
         // Two of the sketches' numbers take the place of one of the others.
-        values += Sketch.all.reduce(0) { $0 + layout.valueCount(of: $1) } / 2
+        let sketches = Sketch.all.reduce(0) { $0 + layout.valueCount(of: $1) }
+        values += halves ? sketches : sketches / 2
         values = overflows ? Int.max : values.addingReportingOverflow(rows).partialValue
         guard values >= 0, values <= fileBytes / 8 else {
             throw VernierError(

@@ -40,20 +40,19 @@ struct StatisticsFileWriter {
                     shape: [statistics.promptCount] + layout.shape(of: statistic), to: rows),
                 dimensions: "prompt " + Names.dimensions(of: statistic), unit: Names.unit(of: statistic))
         }
-        try writeSketches(to: file)
+        if statistics.layout.signCount > 0 { try write(statistics.sketches, Names.sketches, to: file) }
+        if statistics.settings.keepsHalves { try write(statistics.evenSketches, Names.evenSketches, to: file) }
         try writeResponses(to: file)
         try writeStorageErrors(to: file)
     }
 
-    /// Writes the sketches' group, if there are signs.
-    private func writeSketches(to file: hid_t) throws {
-        let layout = statistics.layout
-        guard layout.signCount > 0 else { return }
-        let group = try session.createGroup(Names.sketches, in: file)
+    /// Writes a group of sketches.
+    private func write(_ sketches: AttentionSketches, _ name: String, to file: hid_t) throws {
+        let group = try session.createGroup(name, in: file)
         for sketch in Sketch.all {
             try describe(
                 session.writeDataset(
-                    sketch.name, statistics.sketches[sketch], shape: layout.shape(of: sketch), to: group),
+                    sketch.name, sketches[sketch], shape: sketches.layout.shape(of: sketch), to: group),
                 dimensions: Names.dimensions(of: sketch), unit: Names.unit(of: sketch))
         }
     }
@@ -105,7 +104,7 @@ struct StatisticsFileWriter {
             (Names.schemaVersion, StatisticsSeal.schemaVersion), (Names.branches, identity.branches),
             (Names.layers, identity.layers), (Names.heads, identity.heads), (Names.headWidth, identity.headWidth),
             (Names.topK, settings.topK), (Names.signCount, settings.signCount),
-            (Names.sensitivityPrompts, settings.sensitivityPrompts),
+            (Names.keepsHalves, settings.keepsHalves ? 1 : 0), (Names.sensitivityPrompts, settings.sensitivityPrompts),
             (Names.corpusPromptCount, statistics.corpus.promptCount),
             (Names.promptCount, statistics.promptCount), (Names.complete, statistics.isComplete ? 1 : 0),
         ]

@@ -9,13 +9,14 @@ import Darwin
 /// The first 512 bytes of a statistics file, in HDF5's user block: what the file is, and a digest of the rest.
 ///
 /// The seal is checked before the HDF5 library, which is easily upset by damaged files, sees a byte. Its text is
-/// `vernier-statistics 3`, `sha256 <64 digits>` and `bytes <size of the whole file>`, one a line, then zero bytes.
+/// `vernier-statistics 4`, `sha256 <64 digits>` and `bytes <size of the whole file>`, one a line, then zero bytes.
 enum StatisticsSeal {
     /// The first word of a statistics file.
     static let format = "vernier-statistics"
     /// The version of the file format that this build writes.
-    static let schemaVersion = 3
-    /// The versions that it reads; version 2 is version 3 without storage errors, version 1 without sketches too.
+    static let schemaVersion = 4
+    /// The versions that it reads; version 3 is version 4 without halves, version 2 without storage errors too, version 1
+    /// without sketches too.
     static let readableVersions = 1...schemaVersion
     /// The size of the seal, the smallest user block that HDF5 allows.
     static let byteCount = 512

@@ -160,10 +160,17 @@ import VernierCore
         #expect(plain.sums[.positionWeight] == whole.sums[.positionWeight], "sketching changes nothing else")
         let calibrator = try Calibrator(model: model, request: request(prompts: 2))
         let error = try #require(throws: VernierError.self) { try calibrator.resume(from: plain, name: "plain.h5") }
-        #expect(error.problems == ["expected signs 32, found 0"])
+        #expect(error.problems == ["expected signs 32, found 0", "expected halves true, found false"])
         let plan = calibrator.plan()
-        // 2 branches, 2 layers, 2 heads: 20 positions of attention and keys, 14 of values.
-        #expect(plan.contains("32 signs: \(8 * 54 * 32) sums, \(4 * 8 * 54 * 32) bytes"), "\(plan)")
+        // 2 branches, 2 layers, 2 heads: 20 positions of attention and keys, 14 of values; twice with a half.
+        #expect(plan.contains("32 signs: \(16 * 54 * 32) sums, \(4 * 16 * 54 * 32) bytes"), "\(plan)")
+        var unsplit = try request(prompts: 2)
+        unsplit.keepsHalves = false
+        let smaller = try Calibrator(model: model, request: unsplit).plan()
+        #expect(smaller.contains("32 signs: \(8 * 54 * 32) sums, \(4 * 8 * 54 * 32) bytes"), "\(smaller)")
+        #expect(whole.hasHalves && whole.halfCounts == (1, 1))
+        let single = try calibrate(unsplit, to: "unsplit.h5")
+        #expect(!single.hasHalves && single.sketches == whole.sketches && single.sums == whole.sums)
     }
 
     @Test func aLimitTakesTheFirstPromptsOnly() throws {

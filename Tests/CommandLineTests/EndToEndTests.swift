@@ -151,6 +151,19 @@ import VernierCore
         #expect(refined.contains("rate-distortion + pooling-plan") && refined.contains("refined on 3 prompts"))
         let ours = try Profile(contentsOf: pooled)
         #expect(ours.plan != nil && ours.selection.parameters.integer("refinedPrompts") == 3)
+        // Two pictures of two prompts: four in all, and the corpus is known again.
+        let doubled = results.file("doubled.h5")
+        let said = try Tool.succeed([
+            "calibrate", "--model", model, "--prompts", prompts, "--out", doubled, "--pictures", "2", "--limit", "2",
+        ])
+        #expect(said.hasPrefix("4 pictures of 2 prompts -> \(doubled), "))
+        #expect(said.contains("halves of 2 and 2 prompts: groups agree "), "\(said)")
+        #expect(try Tool.succeed(["show", doubled]).contains("halves of 2 and 2 prompts: groups agree "))
+        let again = try Tool.succeed([
+            "compile", doubled, "--keep", "50%", "--refine", "4", "--model", model, "--prompts", prompts,
+            "--progress", "none", "--out", results.file("again.json"),
+        ])
+        #expect(again.contains("refined on 4 prompts"))
         let shown = try Tool.succeed(["show", pooled, "--statistics", statistics])
         #expect(shown.contains("pooling-plan") && shown.contains("Predicted cost by layer and scale"), "\(shown)")
         // Bits bought with the currency of slots.
@@ -178,7 +191,8 @@ import VernierCore
         ])
         #expect(
             try results.listing() == [
-                "chosen.json", "half.json", "pooled.json", "report", "report/contact-sheet.png", "report/report.json",
+                "again.json", "chosen.json", "doubled.h5", "half.json", "pooled.json", "report",
+                "report/contact-sheet.png", "report/report.json",
                 "report/report.md",
                 "report/settings.json", "s.h5",
             ])
@@ -217,8 +231,9 @@ import VernierCore
         let printed = try Tool.succeed([
             "calibrate", "--model", model, "--prompts", results.file("six.jsonl"), "--out", results.file("six.h5"),
         ])
-        let line = try #require(printed.split(separator: "\n").last)
+        let lines = printed.split(separator: "\n").suffix(2), line = try #require(lines.first)
         #expect(line.contains("stable for 6 prompts: "), "\(printed)")
+        #expect(lines.last?.hasPrefix("halves of 3 and 3 prompts: groups agree ") == true, "\(printed)")
         let shown = try Tool.succeed(["show", results.file("six.h5")])
         #expect(shown.contains("\n\(line)\n") && shown.contains("  2 prompts: capacities overlap "), "\(shown)")
         #expect(!(try Tool.succeed(["show", path("s.h5")])).contains("stable for"), "three prompts tell nothing")

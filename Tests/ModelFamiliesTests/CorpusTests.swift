@@ -28,6 +28,24 @@ import VernierCore
         #expect(try Corpus(path: folder.file("c.jsonl")) == read)
     }
 
+    @Test func severalPicturesAPrompt() throws {
+        let read = try corpus("{\"prompt\":\"a\",\"negative_prompt\":\"n\"}\n{\"prompt\":\"b\"}\n{\"prompt\":\"c\"}\n")
+        #expect(read.drawing(1, ofFirst: 2) == read, "whoever runs it limits it")
+        let twice = read.drawing(2, ofFirst: nil), four = read.drawing(4, ofFirst: 2)
+        #expect(
+            twice.prompts.map(\.index) == Array(0..<6)
+                && twice.prompts.map(\.caption) == ["a", "b", "c", "a", "b", "c"])
+        #expect(twice.prompts[3].negative == "n" && twice.prompts[3].digest == read.prompts[0].digest)
+        #expect(four.prompts.map(\.caption) == ["a", "b", "a", "b", "a", "b", "a", "b"])
+        #expect(Set([read, twice, four, read.drawing(2, ofFirst: 2)].map(\.digest)).count == 4)
+        // What statistics note of the corpus finds it again.
+        #expect(read.drawn(digest: read.digest, count: 2) == read)
+        #expect(read.drawn(digest: four.digest, count: 8) == four)
+        #expect(read.drawn(digest: twice.digest, count: 6) == twice)
+        #expect(read.drawn(digest: four.digest, count: 6) == nil)
+        #expect(try corpus("{\"prompt\":\"a\"}").drawn(digest: twice.digest, count: 6) == nil)
+    }
+
     @Test func readsNegativePrompts() throws {
         let read = try corpus(
             #"{"prompt":"a cat","negative_prompt":"blur"}"# + "\n" + #"{"prompt":"a cat"}"# + "\n"

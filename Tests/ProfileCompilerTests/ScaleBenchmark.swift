@@ -134,13 +134,13 @@ struct ScaleBenchmark {
                     let field = Field(schedule: schedule, signs: signs, random: &random)
                     field.write(
                         1, seed: random.next(), layout.finalPositions(branch: branch, layer: layer, head: head),
-                        &sketches.value)
+                        &sketches.all.value)
                     for scale in 1..<sides.count {
                         let rows = layout.positions(branch: branch, layer: layer, head: head, scale: scale)
                         let queries = Float(schedule.tokenCount(scale)).squareRoot()
                         field.write(
-                            0.3 * queries / Float(rows.count), seed: random.next(), rows, &sketches.attention)
-                        field.write(2 * queries, seed: random.next(), rows, &sketches.key)
+                            0.3 * queries / Float(rows.count), seed: random.next(), rows, &sketches.all.attention)
+                        field.write(2 * queries, seed: random.next(), rows, &sketches.all.key)
                         for position in rows { prompt.positionMass[position] = 0.5 / Double(rows.count) }
                         for source in 0..<scale {
                             prompt.sourceMass[
@@ -157,7 +157,7 @@ struct ScaleBenchmark {
             }
         }
         try statistics.count(prompt, corpusIndex: 0, promptDigest: SyntheticStatistics.digest)
-        sketches.promptCount = 1
+        sketches.all.promptCount = 1
         statistics.returnSketches(sketches)
         return statistics
     }

@@ -40,9 +40,9 @@ import VernierCore
         try Bytes.write(Array(good[512...]), to: path)
         #expect(error().contains("found an HDF5 file without Vernier's seal"))
         var newer = good
-        newer[19] = UInt8(ascii: "4")
+        newer[19] = UInt8(ascii: "5")
         try Bytes.write(newer, to: path)
-        #expect(error(code: .unsupportedVersion).contains("s.h5: expected version 1 to 3, found '4'"))
+        #expect(error(code: .unsupportedVersion).contains("s.h5: expected version 1 to 4, found '5'"))
     }
 
     @Test func everyTruncation() throws {
@@ -266,6 +266,10 @@ import VernierCore
         Change("signs beyond the file", "numbers of 8 bytes by the header, found a file of") { file, _ in
             setInteger(file, "signCount", 4096)
         },
+        Change("halves that are not there", "'evenSketches'") { file, _ in setInteger(file, "keepsHalves", 1) },
+        Change("neither with halves nor without", "expected 0 or 1 for 'keepsHalves', found 2") { file, _ in
+            setInteger(file, "keepsHalves", 2)
+        },
         Change("absurd signs", "expected 0 to 4096 signs, found 9223372036854775807") { file, _ in
             setInteger(file, "signCount", .max)
         },
@@ -395,7 +399,7 @@ import VernierCore
             replaceAttribute(
                 file, "family", type: vernier_h5_int64_le(), memory: vernier_h5_native_int64(), shape: [])
         },
-        Change("another version", "expected vernier-statistics 1 to 3, found vernier-statistics 7") { file, _ in
+        Change("another version", "expected vernier-statistics 1 to 4, found vernier-statistics 7") { file, _ in
             setInteger(file, "schemaVersion", 7)
         },
         Change("absurd layers", "model identity: expected 1 to 1024 layers, found 1099511627776") { file, _ in

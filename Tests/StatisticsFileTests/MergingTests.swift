@@ -32,6 +32,36 @@ import VernierCore
         #expect(try parts[0].merging(parts[1]) == parts[1].merging(parts[0]))
     }
 
+    /// Halves go by the place in the corpus, whichever shard a prompt was in.
+    @Test func halvesAddUp() throws {
+        let whole = try SmallCalibration.counted(0..<6, signs: 3, halves: true)
+        let parts = try [[0, 3, 4], [1, 2, 5]].map { try SmallCalibration.counted($0, signs: 3, halves: true) }
+        let merged = try parts[0].merging(parts[1])
+        #expect(merged.evenSketches.promptCount == 3 && merged.hasHalves && merged.coverageProblems().isEmpty)
+        let halves = try [true, false].map { try #require(whole.half(even: $0)) }
+        for (half, indices) in zip(halves, [[0, 2, 4], [1, 3, 5]]) {
+            let alone = try SmallCalibration.counted(indices, signs: 3)
+            #expect(half.sketches.promptCount == 6 && half.sums == whole.sums)
+            for sketch in Sketch.all {
+                // Three prompts that stand for six.
+                expectClose(
+                    half.sketches[sketch], alone.sketches[sketch].map { $0 * Float(2).squareRoot() }, tolerance: 1e-4,
+                    what: "half of \(sketch)")
+                expectClose(
+                    merged.evenSketches[sketch], whole.evenSketches[sketch], tolerance: 1e-4, what: "merged \(sketch)")
+            }
+        }
+        #expect(try !SmallCalibration.counted(0..<1, signs: 3, halves: true).hasHalves, "one prompt has no halves")
+        #expect(try SmallCalibration.counted(0..<6, signs: 3).half(even: true) == nil)
+        #expect(throws: VernierError.self) { try SmallCalibration.settings(halves: true) }
+        #expect(
+            message {
+                try SmallCalibration.counted([0], signs: 3, halves: true)
+                    .merging(SmallCalibration.counted([1], signs: 3))
+            }
+            .contains("halves"))
+    }
+
     @Test func sketchesAddUp() throws {
         let parts = try [[0, 4], [1, 5], [2, 3]].map { try SmallCalibration.counted($0, signs: 3) }
         let whole = try SmallCalibration.counted(0..<6, signs: 3)

@@ -23,23 +23,24 @@ enum SmallCalibration {
     static let formats: [StorageFormat] = [.bfloat16, .int8, .int4]
 
     static func settings(
-        topCounts: [Int] = [1, 4, 16], signs: Int = 0, probed: Int = 0,
+        topCounts: [Int] = [1, 4, 16], signs: Int = 0, halves: Bool = false, probed: Int = 0,
         formats: [StorageFormat] = SmallCalibration.formats,
         seed: UInt64 = .max
     ) throws -> CalibrationSettings {
         try CalibrationSettings(
-            topCounts: topCounts, signCount: signs, sensitivityPrompts: probed,
+            topCounts: topCounts, signCount: signs, keepsHalves: halves, sensitivityPrompts: probed,
             storageFormats: probed > 0 ? formats : [], seed: seed, guidance: 3,
             temperature: 0.5, topP: 0.97, topK: 900,
             toolVersion: "0.1.0")
     }
 
     static func empty(
-        prompts: Int = 6, signs: Int = 0, probed: Int = 0, formats: [StorageFormat] = SmallCalibration.formats
+        prompts: Int = 6, signs: Int = 0, halves: Bool = false, probed: Int = 0,
+        formats: [StorageFormat] = SmallCalibration.formats
     ) throws -> CalibrationStatistics {
         try CalibrationStatistics(
             identity: identity(), schedule: schedule(),
-            settings: settings(signs: signs, probed: probed, formats: formats),
+            settings: settings(signs: signs, halves: halves, probed: probed, formats: formats),
             corpus: CorpusReference(digest: corpusDigest, promptCount: prompts))
     }
 
@@ -129,10 +130,11 @@ enum SmallCalibration {
 
     /// Statistics of the given prompts of a corpus, added in order.
     static func counted(
-        _ indices: some Sequence<Int>, of prompts: Int = 6, signs: Int = 0, probed: Int = 0,
+        _ indices: some Sequence<Int>, of prompts: Int = 6, signs: Int = 0, halves: Bool = false, probed: Int = 0,
         formats: [StorageFormat] = SmallCalibration.formats
     ) throws -> CalibrationStatistics {
-        var statistics = try empty(prompts: prompts, signs: signs, probed: probed, formats: formats)
+        var statistics = try empty(
+            prompts: prompts, signs: signs, halves: halves, probed: probed, formats: formats)
         for index in indices { try add(index, to: &statistics) }
         return statistics
     }

@@ -36,7 +36,7 @@ import Testing
     @Test func namesTypesAndShapesAreAsDocumented() throws {
         let folder = TemporaryDirectory()
         let path = folder.file("s.h5")
-        let statistics = try SmallCalibration.counted(0..<5, signs: 3, probed: 2)
+        let statistics = try SmallCalibration.counted(0..<5, signs: 3, halves: true, probed: 2)
         try StatisticsFile.write(statistics, to: path)
         let documented: [String: Raw] = [
             "format": Raw(type: "text", shape: []), "schemaVersion": Raw(type: "i64", shape: []),
@@ -47,6 +47,7 @@ import Testing
             "weightsDigest": Raw(type: "text", shape: []), "grids": Raw(type: "i64", shape: [4, 2]),
             "ropeGrid": Raw(type: "i64", shape: [2]), "historyTokens": Raw(type: "i64", shape: [4]),
             "topCounts": Raw(type: "i64", shape: [3]), "signCount": Raw(type: "i64", shape: []),
+            "keepsHalves": Raw(type: "i64", shape: []),
             "sensitivityPrompts": Raw(type: "i64", shape: []), "storageFormats": Raw(type: "text", shape: []),
             "seed": Raw(type: "u64", shape: []),
             "guidance": Raw(type: "f64", shape: []), "temperature": Raw(type: "f64", shape: []),
@@ -67,6 +68,9 @@ import Testing
             "sketches/attention": Raw(type: "f32", shape: [2, 3, 2, 11, 3]),
             "sketches/key": Raw(type: "f32", shape: [2, 3, 2, 11, 3]),
             "sketches/value": Raw(type: "f32", shape: [2, 3, 2, 7, 3]),
+            "evenSketches/attention": Raw(type: "f32", shape: [2, 3, 2, 11, 3]),
+            "evenSketches/key": Raw(type: "f32", shape: [2, 3, 2, 11, 3]),
+            "evenSketches/value": Raw(type: "f32", shape: [2, 3, 2, 7, 3]),
             "responses/divergence": Raw(type: "f64", shape: [2, 3, 4]),
             "responses/squaredError": Raw(type: "f64", shape: [2, 3, 4]),
             "storageErrors/bfloat16": Raw(type: "f64", shape: [2, 2, 3, 2, 4]),
@@ -103,7 +107,8 @@ import Testing
                 #expect(dimensions.split(separator: " ").count == expected.shape.count, "\(name)")
             }
             for (group, members) in [
-                (".", 7), ("journal", 2), ("sums", 7), ("rows", 5), ("sketches", 3), ("responses", 2),
+                (".", 8), ("evenSketches", 3), ("journal", 2), ("sums", 7), ("rows", 5), ("sketches", 3),
+                ("responses", 2),
                 ("storageErrors", 3),
             ] {
                 var information = H5G_info_t()
@@ -144,6 +149,7 @@ import Testing
         try HDF5Session.run(fileName: "s.h5") { session in
             let file = try session.openFile(path)
             #expect(H5Lexists(file, "sketches", vernier_h5_default()) == 0)
+            #expect(H5Lexists(file, "evenSketches", vernier_h5_default()) == 0)
             #expect(H5Lexists(file, "responses", vernier_h5_default()) == 0)
             #expect(H5Lexists(file, "storageErrors", vernier_h5_default()) == 0)
             #expect(try session.readTextAttribute("storageFormats", of: file).isEmpty)
@@ -153,20 +159,22 @@ import Testing
         #expect(!read.hasSketches && !read.hasStorageErrors)
     }
 
-    /// A file of version 2 is one of version 3 without storage errors that says so nowhere, one of version 1 likewise one
+    /// A file of version 3 is one of version 4 without halves, one of version 2 one of version 3 without storage errors that says so nowhere, one of version 1 likewise one
     /// of version 2 without sketches.
-    @Test(arguments: [1, 2]) func olderVersionsAreStillRead(version: Int) throws {
+    @Test(arguments: [1, 2, 3]) func olderVersionsAreStillRead(version: Int) throws {
         let folder = TemporaryDirectory()
         let path = folder.file("s.h5")
         let statistics =
             version == 1
             ? try SmallCalibration.counted(0..<2)
-            : try SmallCalibration.counted(0..<2, signs: 3, probed: 1, formats: [])
+            : try SmallCalibration.counted(
+                0..<2, signs: 3, probed: 1, formats: version == 2 ? [] : SmallCalibration.formats)
         try StatisticsFile.write(statistics, to: path)
         try HDF5Session.run(fileName: "s.h5") { session in
             let access = try session.list(vernier_h5_file_access())
             let file = try session.keep(H5Fopen(path, vernier_h5_read_write(), access), .fileAccess, "open")
-            H5Adelete(file, "storageFormats")
+            H5Adelete(file, "keepsHalves")
+            if version < 3 { H5Adelete(file, "storageFormats") }
             if version == 1 {
                 H5Adelete(file, "signCount")
                 H5Adelete(file, "sensitivityPrompts")
@@ -180,7 +188,8 @@ import Testing
         try Bytes.write(bytes, to: path)
         #expect(try StatisticsFile.read(path) == statistics)
         let settings = try StatisticsFile.readSummary(path).settings
-        #expect(settings.signCount == (version == 1 ? 0 : 3) && settings.storageFormats.isEmpty)
+        #expect(settings.signCount == (version == 1 ? 0 : 3) && settings.storageFormats.isEmpty == (version < 3))
+        #expect(!settings.keepsHalves)
     }
 
     @Test func theSealIsAsDocumented() throws {
@@ -189,7 +198,7 @@ import Testing
         try StatisticsFile.write(SmallCalibration.counted(0..<1), to: path)
         let bytes = Bytes(path)
         let digest = Bytes.digest(bytes.all[512...])
-        let expected = "vernier-statistics 3\nsha256 \(digest)\nbytes \(bytes.all.count)\n"
+        let expected = "vernier-statistics 4\nsha256 \(digest)\nbytes \(bytes.all.count)\n"
         #expect(String(decoding: bytes.all.prefix(512).prefix { $0 != 0 }, as: UTF8.self) == expected)
         #expect(bytes.all[512..<516].elementsEqual([0x89, 0x48, 0x44, 0x46]))
     }

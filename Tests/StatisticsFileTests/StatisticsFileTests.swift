@@ -11,7 +11,8 @@ import VernierCore
         let folder = TemporaryDirectory()
         try withEvery("prompts, signs", in: [(0, 0), (1, 0), (4, 0), (6, 0), (0, 3), (2, 3), (6, 16)]) {
             prompts, signs in
-            let statistics = try SmallCalibration.counted(0..<prompts, signs: signs, probed: signs)
+            let statistics = try SmallCalibration.counted(
+                0..<prompts, signs: signs, halves: signs == 3, probed: signs)
             let path = folder.file("\(prompts).h5")
             try StatisticsFile.write(statistics, to: path)
             let read = try StatisticsFile.read(path)

@@ -19,6 +19,8 @@ struct Calibrate: ParsableCommand {
     var out: String
     @Option(help: "Use only the first N prompts.")
     var limit: Int?
+    @Option(help: "Draw every prompt N times, with other noise each time: more from few prompts.")
+    var pictures: Int = 1
     @Option(help: "Seed; prompt i of the corpus is drawn with seed + i.")
     var seed: UInt64 = 0
     @Option(help: "Prompts that run together; does not change the numbers.")
@@ -29,6 +31,13 @@ struct Calibrate: ParsableCommand {
     var topCounts: String = "1,4,16,64"
     @Option(help: "Random signs of the sketches that pooling plans need; 0 leaves the sketches out.")
     var signs: Int = 32
+    @Flag(
+        inversion: .prefixedNo,
+        help: """
+            Keep the sketches of every other prompt apart too, to judge the groups (default: if they take at most \
+            \(Calibrator.halvesBytes >> 20) MiB).
+            """)
+    var halves: Bool?
     @Option(
         help:
             "Measure how sensitive each layer is with the first N prompts, each drawn once more a layer; 0: not at all."
@@ -44,6 +53,7 @@ struct Calibrate: ParsableCommand {
 
     func validate() throws {
         try requireAtLeast(1, limit, option: "--limit")
+        try requireAtLeast(1, pictures, option: "--pictures")
         try requireAtLeast(1, batch, option: "--batch")
         try requireAtLeast(1, saveEvery, option: "--save-every")
         try requireAtLeast(0, signs, option: "--signs")
@@ -60,13 +70,14 @@ struct Calibrate: ParsableCommand {
 
     func run() throws {
         try requirePlace(forFile: out)
-        let corpus = try Corpus(path: prompts)
+        let corpus = try Corpus(path: prompts).drawing(pictures, ofFirst: limit)
         let loaded = try ImageModel(path: model, schedule: schedule.choice())
         let calibrator = try Calibrator(
             model: loaded,
             request: CalibrationRequest(
-                corpus: corpus, limit: limit, seed: seed, settings: try sampling.settings(for: loaded),
-                topCounts: parsedTopCounts ?? [], signCount: signs,
+                corpus: corpus, limit: pictures > 1 ? nil : limit, seed: seed,
+                settings: try sampling.settings(for: loaded),
+                topCounts: parsedTopCounts ?? [], signCount: signs, keepsHalves: halves,
                 sensitivityPrompts: sensitivityPrompts, batchSize: batch, saveInterval: saveEvery,
                 toolVersion: VernierVersion.current))
         let exists = FileManager.default.fileExists(atPath: out)
@@ -79,8 +90,9 @@ struct Calibrate: ParsableCommand {
         try progress.run { try calibrator.run(savingTo: out, progress: $0) }
         let summary = try StatisticsFile.readSummary(out)
         print(
-            "\(summary.promptCount) prompts\(before > 0 ? " (\(before) of them from the saved run)" : "") -> \(out), "
+            "\(summary.promptCount) \(pictures > 1 ? "pictures of \(summary.promptCount / pictures) prompts" : "prompts")\(before > 0 ? " (\(before) of them from the saved run)" : "") -> \(out), "
                 + "\(summary.fileBytes) bytes")
         if let stability = Show.stability(calibrator.statistics) { print(stability.summary) }
+        if let halves = Show.halves(calibrator.statistics) { print(halves.summary) }
     }
 }

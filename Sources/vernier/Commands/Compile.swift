@@ -115,12 +115,11 @@ struct Compile: ParsableCommand {
     }
 
     private func refined(_ profile: Profile, count: Int, model path: String, prompts: String) throws -> Profile {
-        let corpus = try Corpus(path: prompts)
-        guard corpus.digest == profile.provenance.corpusDigest else {
+        let file = try Corpus(path: prompts), provenance = profile.provenance
+        guard let corpus = file.drawn(digest: provenance.corpusDigest ?? "", count: provenance.promptCount) else {
             throw VernierError(
-                .mismatch, at: prompts,
-                expected: "the corpus of the statistics, \(profile.provenance.corpusDigest ?? "none")",
-                found: corpus.digest, remedy: "Refine with the corpus that was calibrated on.")
+                .mismatch, at: prompts, expected: "the corpus of the statistics, \(provenance.corpusDigest ?? "none")",
+                found: file.digest, remedy: "Refine with the corpus that was calibrated on.")
         }
         let refiner = try PlanRefiner(
             model: try ImageModel(path: path, schedule: ScheduleChoice(of: profile.schedule)),

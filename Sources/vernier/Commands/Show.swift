@@ -64,6 +64,7 @@ struct Show: ParsableCommand {
             if let stability = Self.stability(measured) {
                 print((["", stability.summary] + stability.table.map { "  \($0)" }).joined(separator: "\n"))
             }
+            if let halves = Self.halves(measured) { print(halves.summary) }
         } else {
             let profile = try Profile(contentsOf: file)
             print(try json ? profile.canonicalText() : ProfileSheet(profile).text())
@@ -72,6 +73,11 @@ struct Show: ParsableCommand {
                 print("\n" + DistortionSheet(predicted).text())
             }
         }
+    }
+
+    /// How far both halves of the calibration decide alike; nil without halves, or if no plan meets the budget.
+    static func halves(_ statistics: CalibrationStatistics) -> HalvesAgreement? {
+        statistics.coverageProblems().isEmpty ? (try? HalvesAgreement(statistics)) ?? nil : nil
     }
 
     /// How stable the calibration is; nil if too few prompts tell, or no allocation meets the budget it is tried at.
