@@ -17,9 +17,9 @@ import VernierCore
     private func draw(_ path: String) throws -> [UInt8] {
         let model = try ImageModel(path: path)
         let subject: CorpusPrompt.Subject = model.network.classes == nil ? .text("a red circle") : .imageClass(3)
-        let condition = try model.condition(for: CorpusPrompt(index: 0, subject: subject))
+        let request = try model.request(for: CorpusPrompt(index: 0, subject: subject), seed: 1)
         return try ImageGenerator(model: model).generate(
-            [ImageRequest(condition: condition, seed: 1)], settings: model.defaultSettings)[0].picture.pixels
+            [request], settings: model.defaultSettings)[0].picture.pixels
     }
 
     /// The golden cases as torch files, shards and single files: numbers, digest, files and picture are those of the
