@@ -101,13 +101,7 @@ void vk_patches3x3(const float *x, long h, long w, long c, long first, long last
 }
 
 void vk_add_rows(const float *x, long rows, long d, const int32_t *slots, const float *coefficients, float *sums) {
-  for (long r = 0; r < rows; r++) {
-    if (slots[r] < 0) continue;
-    const float *restrict from = x + r * d;
-    float *restrict to = sums + slots[r] * d;
-    float coefficient = coefficients[r];
-    for (long i = 0; i < d; i++) to[i] = to[i] + coefficient * from[i];
-  }
+  DISPATCH(add_rows, x, rows, d, slots, coefficients, sums);
 }
 
 int vk_all_finite(const float *x, long count) {

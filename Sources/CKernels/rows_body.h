@@ -171,6 +171,18 @@ static void FN(l2_normalise)(float *x, long rows, long d, long ld, float factor)
   }
 }
 
+static void FN(add_rows)(const float *x, long rows, long d, const int32_t *slots, const float *coefficients, float *sums) {
+  for (long r = 0; r < rows; r++) {
+    if (slots[r] < 0) continue;
+    const float *restrict from = x + r * d;
+    float *restrict to = sums + slots[r] * d;
+    float coefficient = coefficients[r];
+    long i = 0;
+    for (; i + 16 <= d; i += 16) FN(store16)(to + i, FN(load16)(to + i) + coefficient * FN(load16)(from + i));
+    for (; i < d; i++) to[i] = to[i] + coefficient * from[i];
+  }
+}
+
 // Channels last.
 static void FN(scale_shift)(const float *x, long pixels, long c, const float *scale, const float *shift, int silu, float *y) {
   for (long p = 0; p < pixels; p++) {

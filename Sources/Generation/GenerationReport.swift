@@ -15,7 +15,8 @@ public struct GenerationReport: Sendable {
     /// Shape of ``KVCacheRuntime/CacheLedger/keptSlots``: branches, scales, layers, heads.
     public let keptShape: [Int]
 
-    /// The report as a JSON object; `kept_tokens` is `[branch][scale][layer][head]`, tokens held when a scale began.
+    /// The report as a JSON object. Seconds of `_threads` are summed over threads and part of the others; `kept_tokens` is
+    /// `[branch][scale][layer][head]`, tokens held when a scale began.
     public var jsonValue: JSONValue {
         func integer(_ value: Int) -> JSONValue { .integer(Int64(value)) }
         func nested(_ values: ArraySlice<Int>, _ shape: ArraySlice<Int>) -> JSONValue {
@@ -41,7 +42,9 @@ public struct GenerationReport: Sendable {
             "seconds": [
                 "text": .number(times.textSeconds),
                 "transformer_by_scale": .array(times.transformerSeconds.map { .number($0) }),
-                "sampling": .number(times.samplingSeconds), "decode": .number(times.decodeSeconds),
+                "attention_threads": .number(times.attentionThreadSeconds),
+                "retention_threads": .number(times.retentionThreadSeconds), "sampling": .number(times.samplingSeconds),
+                "decode": .number(times.decodeSeconds),
                 "total": .number(times.totalSeconds),
             ],
         ]

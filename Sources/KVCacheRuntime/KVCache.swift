@@ -19,6 +19,8 @@ public final class KVCache {
     public let plan: ResidentPlan
     /// Bytes held and kept; see ``CacheLedger``.
     public private(set) var ledger: CacheLedger
+    /// What threads did since the cache was last reset.
+    public private(set) var times = CacheTimes()
 
     /// Whether the rule scores queries as they were projected:
     /// ``attend(scale:layer:queries:keys:values:rawQueries:into:observer:)`` then needs them.
@@ -36,6 +38,7 @@ public final class KVCache {
     private let newCounts = ScratchBuffer<Int>()
     private let newStarts = ScratchBuffer<CacheExtent>()
     private let discarded = ScratchBuffer<Float>()
+    private let cellSeconds = ScratchBuffer<(attending: Double, retaining: Double)>()
 
     /// Makes an empty cache.
     ///
@@ -65,6 +68,7 @@ public final class KVCache {
             slotBytes: formats.map { 2 * $0.byteCount(width: geometry.headWidth) })
         newCounts.reserve(cells)
         newStarts.reserve(cells)
+        cellSeconds.reserve(cells)
         let bookkeeping = SlotArena.bookkeepingBytesPerSlot(withMass: boundaryStep.accumulatesMass)
         ledger = CacheLedger(
             predictedResidentBytes: plan.residentBytes(batch: geometry.images),
@@ -128,6 +132,7 @@ public final class KVCache {
         nextScale = 0
         nextLayer = 0
         layout.reset()
+        times = CacheTimes()
         let cells = geometry.branches * geometry.schedule.scaleCount * geometry.layers * geometry.heads
         ledger.keptSlots = Array(repeating: 0, count: cells)
     }
@@ -179,13 +184,18 @@ public final class KVCache {
             observer: observer)
         recordKept(scale: scale, layer: layer)
 
+        // A cell is retained right after it attended, in the same piece of parallel work; an observer looks in between.
+        let move = isLast || observer != nil ? nil : makeRoom(map)
         Parallel.forEach(parts: layout.cellsPerLayer) { cell in
-            let (sequence, head) = (cell / heads, cell % heads)
+            let (sequence, head) = (cell / heads, cell % heads), start = CacheTimes.now
             var attention = self.attention(
-                map, cell: cell, output: output + (sequence * tokens * heads + head) * width,
+                map, cell: cell, held: move, output: output + (sequence * tokens * heads + head) * width,
                 outputStride: heads * width)
             meter.attach(to: &attention, cell: cell, rowWeights: rowWeights)
             attention.run(scratch: scratch.pointer)
+            let between = CacheTimes.now
+            if let move { retain(map, cell: cell, held: move) }
+            cellSeconds.pointer[cell] = (between - start, move == nil ? 0 : CacheTimes.now - between)
         }
         if let observer {
             for cell in 0..<layout.cellsPerLayer {
@@ -196,7 +206,21 @@ public final class KVCache {
             // The rule gets its own, weighted mass in a second pass.
             if let rowWeights { remeasure(map, rowWeights: rowWeights) }
         }
-        if !isLast { retain(map) }
+        if !isLast {
+            if move == nil {
+                let move = makeRoom(map)
+                Parallel.forEach(parts: layout.cellsPerLayer) { cell in
+                    let start = CacheTimes.now
+                    retain(map, cell: cell, held: move)
+                    cellSeconds.pointer[cell].retaining = CacheTimes.now - start
+                }
+            }
+            settle(layer: layer)
+        }
+        for cell in 0..<layout.cellsPerLayer {
+            times.attendingSeconds += cellSeconds.pointer[cell].attending
+            times.retainingSeconds += cellSeconds.pointer[cell].retaining
+        }
         nextLayer += 1
         if nextLayer == geometry.layers {
             nextLayer = 0
@@ -206,10 +230,11 @@ public final class KVCache {
 
     // MARK: - Places
 
-    /// The slots that a cell holds now.
-    private func slots(layer: Int, cell: Int) -> CellSlots {
-        arena.cell(
-            at: layout.start(layer: layer, cell: cell), count: layout.count(layer: layer, cell: cell),
+    /// The slots that a cell holds now, wherever its layer's region has been moved.
+    private func slots(layer: Int, cell: Int, held: HeldRegion? = nil) -> CellSlots {
+        (held?.arena ?? arena).cell(
+            at: layout.start(layer: layer, cell: cell) - (held?.shift ?? CacheExtent()),
+            count: layout.count(layer: layer, cell: cell),
             format: format(layer: layer, cell: cell), width: geometry.headWidth)
     }
 
@@ -243,9 +268,9 @@ public final class KVCache {
 
     /// One cell's attention: its queries over its retained slots, with their biases, and its current map.
     private func attention(
-        _ map: LayerMap, cell: Int, output: UnsafeMutablePointer<Float>, outputStride: Int
+        _ map: LayerMap, cell: Int, held: HeldRegion? = nil, output: UnsafeMutablePointer<Float>, outputStride: Int
     ) -> Attention {
-        let slots = slots(layer: map.layer, cell: cell), offset = map.offset(cell: cell)
+        let slots = slots(layer: map.layer, cell: cell, held: held), offset = map.offset(cell: cell)
         var attention = Attention(
             queries: map.queries + offset, queryStride: map.width, queryCount: map.tokens, headWidth: map.width,
             output: output, outputStride: outputStride)
@@ -291,38 +316,46 @@ public final class KVCache {
         return most
     }
 
-    /// Writes the layer's new region at the left.
-    private func retain(_ map: LayerMap) {
-        let layer = map.layer, heads = geometry.heads, cells = layout.cellsPerLayer
+    /// Where a layer's slots lie while its new region is written: where they were, or aside.
+    private struct HeldRegion {
+        let arena: SlotArena
+        let shift: CacheExtent
+    }
+
+    /// Finds the place of a layer's new region at the left; the old one moves out of the way if they would overlap.
+    private func makeRoom(_ map: LayerMap) -> HeldRegion {
+        let layer = map.layer
         let region = layout.region(layer: layer, counts: newCounts.pointer, starts: newStarts.pointer)
-        // The old region moves out of the way if the new one would run into it.
-        let oldStart = layout.start(layer: layer, cell: 0), oldExtent = layout.extent(layer: layer)
-        let moves = layout.overlaps(layer: layer, extent: region)
-        if moves {
-            if aside.capacity.slots < oldExtent.slots || aside.capacity.bytes < oldExtent.bytes {
-                aside = SlotArena(capacity: oldExtent, withMass: boundaryStep.accumulatesMass)
-            }
-            aside.copy(oldExtent, from: arena, at: oldStart, to: CacheExtent())
+        guard layout.overlaps(layer: layer, extent: region) else {
+            return HeldRegion(arena: arena, shift: CacheExtent())
         }
-        let source = moves ? aside : arena, shift = moves ? oldStart : CacheExtent()
-        let firstPosition = Int32(geometry.schedule.historyTokens(map.scale))
-        Parallel.forEach(parts: cells) { cell in
-            let offset = map.offset(cell: cell), format = self.format(layer: layer, cell: cell)
-            boundaryStep.carryOut(
-                CellBoundary(
-                    scale: map.scale, sequence: cell / heads, branch: geometry.branch(ofSequence: cell / heads),
-                    layer: layer, head: cell % heads, schedule: geometry.schedule,
-                    old: source.cell(
-                        at: layout.start(layer: layer, cell: cell) - shift,
-                        count: layout.count(layer: layer, cell: cell), format: format, width: map.width),
-                    tokens: map.tokens, firstPosition: firstPosition, queries: map.queries + offset,
-                    keys: map.keys + offset, values: map.values + offset,
-                    rawQueries: map.rawQueries.map { $0 + offset },
-                    mass: boundaryStep.wantsMass ? meter.mass(cell: cell) : nil,
-                    new: arena.cell(
-                        at: newStarts.pointer[cell], count: newCounts.pointer[cell], format: format, width: map.width),
-                    scratch: ScratchPieces(block: scratch.pointer)))
+        let start = layout.start(layer: layer, cell: 0), extent = layout.extent(layer: layer)
+        if aside.capacity.slots < extent.slots || aside.capacity.bytes < extent.bytes {
+            aside = SlotArena(capacity: extent, withMass: boundaryStep.accumulatesMass)
         }
+        aside.copy(extent, from: arena, at: start, to: CacheExtent())
+        return HeldRegion(arena: aside, shift: start)
+    }
+
+    /// Writes a cell of the layer's new region.
+    private func retain(_ map: LayerMap, cell: Int, held: HeldRegion) {
+        let heads = geometry.heads, offset = map.offset(cell: cell)
+        boundaryStep.carryOut(
+            CellBoundary(
+                scale: map.scale, sequence: cell / heads, branch: geometry.branch(ofSequence: cell / heads),
+                layer: map.layer, head: cell % heads, schedule: geometry.schedule,
+                old: slots(layer: map.layer, cell: cell, held: held), tokens: map.tokens,
+                firstPosition: Int32(geometry.schedule.historyTokens(map.scale)), queries: map.queries + offset,
+                keys: map.keys + offset, values: map.values + offset, rawQueries: map.rawQueries.map { $0 + offset },
+                mass: boundaryStep.wantsMass ? meter.mass(cell: cell) : nil,
+                new: arena.cell(
+                    at: newStarts.pointer[cell], count: newCounts.pointer[cell],
+                    format: format(layer: map.layer, cell: cell), width: map.width),
+                scratch: ScratchPieces(block: scratch.pointer)))
+    }
+
+    /// Counts the layer's new region as held.
+    private func settle(layer: Int) {
         layout.settle(layer: layer, counts: newCounts.pointer, starts: newStarts.pointer)
         ledger.peakResidentBytes = max(ledger.peakResidentBytes, layout.held.bytes)
         ledger.transientBytes = max(

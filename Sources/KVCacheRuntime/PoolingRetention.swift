@@ -6,7 +6,7 @@ import TensorKernels
 ///
 /// A slot with one source is that source as it is: in a narrow format its stored bytes are copied, never quantised
 /// again. Dropped tokens are never stored.
-struct PoolingRetention: BoundaryStep {
+final class PoolingRetention: BoundaryStep {
     let wantsMass = false
     let accumulatesMass = false
     private let plan: PoolingPlan
@@ -34,6 +34,7 @@ struct PoolingRetention: BoundaryStep {
         let sourceCounts = scratch.take(Int32.self, new.count)
         let slots = scratch.take(Int32.self, boundary.sourceCount)
         sourceCounts.update(repeating: 0, count: new.count)
+        let oldPositions = boundary.old.positions, oldCount = boundary.old.count, first = boundary.firstPosition
         map.targets.withUnsafeBufferPointer { targets in
             for target in targets where target != BoundaryMap.dropped { sourceCounts[Int(target)] += 1 }
             for source in targets.indices {
@@ -45,26 +46,27 @@ struct PoolingRetention: BoundaryStep {
                 } else {
                     slots[source] = Int32(slot)
                     // Sources ascend, so the first holds the slot's lowest position; later ones find a count below 0.
-                    if sourceCounts[slot] > 0 { new.positions[slot] = boundary.position(source) }
+                    if sourceCounts[slot] > 0 {
+                        new.positions[slot] =
+                            source < oldCount ? oldPositions[source] : first + Int32(source - oldCount)
+                    }
                     sourceCounts[slot] = -1
                 }
             }
         }
-        let coefficients = plan.coefficients(branch: branch, scale: scale, layer: layer, head: head)
-        pool(boundary, slots: slots, coefficients: coefficients, &scratch)
-        let biases = plan.biases(branch: branch, scale: scale, layer: layer, head: head)
-        new.biases.update(from: biases, count: biases.count)
+        let keys = scratch.take(Float.self, boundary.sourceCount)
+        let values = scratch.take(Float.self, boundary.sourceCount)
+        plan.writeCoefficients(branch: branch, scale: scale, layer: layer, head: head, keys: keys, values: values)
+        pool(boundary, slots: slots, keyCoefficients: keys, valueCoefficients: values, &scratch)
+        plan.writeBiases(branch: branch, scale: scale, layer: layer, head: head, to: new.biases)
     }
 
     /// Writes the slots that have several sources: `slots` `[sources]`, negative for sources that go elsewhere.
     private func pool(
-        _ boundary: CellBoundary, slots: UnsafeMutablePointer<Int32>, coefficients: BoundaryCoefficients,
-        _ scratch: inout ScratchPieces
+        _ boundary: CellBoundary, slots: UnsafeMutablePointer<Int32>, keyCoefficients: UnsafePointer<Float>,
+        valueCoefficients: UnsafePointer<Float>, _ scratch: inout ScratchPieces
     ) {
         let old = boundary.old, new = boundary.new, width = new.width
-        let keyCoefficients = scratch.take(Float.self, boundary.sourceCount)
-        let valueCoefficients = scratch.take(Float.self, boundary.sourceCount)
-        coefficients.write(keys: keyCoefficients, values: valueCoefficients)
         func sums(
             _ history: UnsafePointer<Float>, _ current: UnsafePointer<Float>, _ coefficients: UnsafePointer<Float>
         ) -> UnsafeMutablePointer<Float> {

@@ -91,6 +91,8 @@ public final class NextScaleGenerator {
             times.samplingSeconds += (clock.now - start) / .seconds(1)
             hooks.finishedScale?(scale)
         }
+        times.attentionThreadSeconds = cache.times.attendingSeconds
+        times.retentionThreadSeconds = cache.times.retainingSeconds
         return Output(choices: allChoices, codes: codes.map(\.values), times: times)
     }
 

@@ -4,6 +4,10 @@ public struct StageTimes: Sendable, Hashable {
     public var textSeconds = 0.0
     /// Transformer blocks and head, by scale.
     public var transformerSeconds: [Double]
+    /// Seconds of threads in attention, part of ``transformerSeconds``; summed over threads.
+    public var attentionThreadSeconds = 0.0
+    /// Seconds of threads choosing, merging and storing what the cache keeps, likewise.
+    public var retentionThreadSeconds = 0.0
     /// Guidance, sampling and code accumulation.
     public var samplingSeconds = 0.0
     /// Image decoder.

@@ -16,7 +16,7 @@ public struct BoundaryCoefficients: Sendable {
     private let weights: [Float]
 
     /// The weight of every code; see ``BoundaryMap/weightCodes``.
-    private static let weights = (0..<256).map { exp2f(-Float($0) / BoundaryMap.weightSteps) }
+    fileprivate static let weights = (0..<256).map { exp2f(-Float($0) / BoundaryMap.weightSteps) }
 
     /// - Parameters:
     ///   - before: history positions of the first `oldCount` sources, the others have one; empty: all have one.
@@ -57,32 +57,69 @@ public struct BoundaryCoefficients: Sendable {
         }
         return (key, map.valueCodes.isEmpty ? key : Float(map.valueCodes[source]) / BoundaryMap.coefficientSteps)
     }
+}
 
-    /// Writes what ``pair(source:)`` gives for all sources at once, `[sources]` each; 0 for what is dropped.
-    public func write(keys: UnsafeMutablePointer<Float>, values: UnsafeMutablePointer<Float>) {
-        let count = map.sourceCount
-        guard !map.isIdentity else {
-            keys.update(repeating: 1, count: count)
-            values.update(repeating: 1, count: count)
-            return
+extension PoolingPlan {
+    /// Writes what ``BoundaryCoefficients/pair(source:)`` gives for all sources of a map that is not the identity,
+    /// `[sources]` each, 0 for what is dropped. Without an array: a runtime asks for every cell of every picture.
+    package func writeCoefficients(
+        branch: Int, scale: Int, layer: Int, head: Int, keys: UnsafeMutablePointer<Float>,
+        values: UnsafeMutablePointer<Float>
+    ) {
+        let cell = index(branch, scale, layer, head), before = index(branch, scale - 1, layer, head)
+        let map = maps[cell]
+        if map.keyCodes.isEmpty {
+            // The values' place serves as scratch.
+            writeMeans(
+                map, before: memberCounts[before], after: memberCounts[cell], oldCount: maps[before].slotCount,
+                to: keys,
+                totals: values)
+        } else {
+            Self.write(map.keyCodes, to: keys)
         }
-        if map.keyCodes.isEmpty { writeMeans(to: keys) } else { write(map.keyCodes, to: keys) }
-        if map.valueCodes.isEmpty { values.update(from: keys, count: count) } else { write(map.valueCodes, to: values) }
+        if map.valueCodes.isEmpty {
+            values.update(from: keys, count: map.sourceCount)
+        } else {
+            Self.write(map.valueCodes, to: values)
+        }
     }
 
-    private func write(_ codes: [Int16], to coefficients: UnsafeMutablePointer<Float>) {
-        for (source, code) in codes.enumerated() { coefficients[source] = Float(code) / BoundaryMap.coefficientSteps }
+    private static func write(_ codes: [Int16], to coefficients: UnsafeMutablePointer<Float>) {
+        codes.withUnsafeBufferPointer { codes in
+            for source in codes.indices { coefficients[source] = Float(codes[source]) / BoundaryMap.coefficientSteps }
+        }
     }
 
-    /// The coefficients of running means, by weight or all alike.
-    private func writeMeans(to coefficients: UnsafeMutablePointer<Float>) {
-        for (source, target) in map.targets.enumerated() {
-            if target == BoundaryMap.dropped {
-                coefficients[source] = 0
-            } else if map.weightCodes.isEmpty {
-                coefficients[source] = members(source) / Float(after.isEmpty ? 1 : after[Int(target)])
+    /// The coefficients of running means, by weight or all alike; `totals` holds a number a slot.
+    private func writeMeans(
+        _ map: BoundaryMap, before: [Int32], after: [Int32], oldCount: Int,
+        to coefficients: UnsafeMutablePointer<Float>,
+        totals: UnsafeMutablePointer<Float>
+    ) {
+        let dropped = BoundaryMap.dropped
+        before.withUnsafeBufferPointer { before in
+            for source in 0..<before.count { coefficients[source] = Float(before[source]) }
+            (coefficients + before.count).update(repeating: 1, count: map.sourceCount - before.count)
+        }
+        map.targets.withUnsafeBufferPointer { targets in
+            if map.weightCodes.isEmpty {
+                after.withUnsafeBufferPointer { after in
+                    for slot in 0..<map.slotCount { totals[slot] = after.isEmpty ? 1 : Float(after[slot]) }
+                }
             } else {
-                coefficients[source] = share(source) / totals[Int(target)]
+                totals.update(repeating: 0, count: map.slotCount)
+                BoundaryCoefficients.weights.withUnsafeBufferPointer { weights in
+                    map.weightCodes.withUnsafeBufferPointer { codes in
+                        for source in targets.indices where targets[source] != dropped {
+                            coefficients[source] *= weights[Int(codes[source])]
+                            totals[Int(targets[source])] += coefficients[source]
+                        }
+                    }
+                }
+            }
+            for source in targets.indices {
+                coefficients[source] =
+                    targets[source] == dropped ? 0 : coefficients[source] / totals[Int(targets[source])]
             }
         }
     }

@@ -24,9 +24,9 @@ public struct PoolingPlan: Sendable, Hashable {
     /// Heads per layer.
     public let headCount: Int
     /// [branch][scale][layer][head]; the maps of scale 0 are empty.
-    private let maps: [BoundaryMap]
+    let maps: [BoundaryMap]
     /// History positions of each slot, per cell; empty: one each.
-    private let memberCounts: [[Int32]]
+    let memberCounts: [[Int32]]
 
     /// Makes a plan from the maps of all cells, `[branch][scale][layer][head]`. The map of scale k is what happens after
     /// scale k-1 has finished and before scale k begins; those of scale 0 keep nothing of nothing.
@@ -108,11 +108,9 @@ public struct PoolingPlan: Sendable, Hashable {
     /// What each source counts in its slot when `scale` begins.
     /// - Precondition: the indices are in range, `scale` from 1; any `branch` is if the table is shared.
     public func coefficients(branch: Int, scale: Int, layer: Int, head: Int) -> BoundaryCoefficients {
-        BoundaryCoefficients(
-            map: map(branch: branch, scale: scale, layer: layer, head: head),
-            before: members(branch: branch, scale: scale - 1, layer: layer, head: head),
-            after: members(branch: branch, scale: scale, layer: layer, head: head),
-            oldCount: map(branch: branch, scale: scale - 1, layer: layer, head: head).slotCount)
+        let cell = index(branch, scale, layer, head), before = index(branch, scale - 1, layer, head)
+        return BoundaryCoefficients(
+            map: maps[cell], before: memberCounts[before], after: memberCounts[cell], oldCount: maps[before].slotCount)
     }
 
     /// The fixed logit bias of each slot of a cell when `scale` begins, nats: the log of its members unless fitted.
@@ -135,8 +133,26 @@ public struct PoolingPlan: Sendable, Hashable {
     public func plainBiases(branch: Int, scale: Int, layer: Int, head: Int) -> [Float] {
         let members = members(branch: branch, scale: scale, layer: layer, head: head)
         let count = map(branch: branch, scale: scale, layer: layer, head: head).slotCount
-        return (0..<count).map { members.isEmpty ? 0 : logf(Float(members[$0])) }
+        return (0..<count).map { members.isEmpty ? 0 : Self.log(members[$0]) }
     }
+
+    /// Writes what ``biases(branch:scale:layer:head:)`` gives for a map that is not the identity, without an array: a
+    /// runtime asks for every cell of every picture.
+    package func writeBiases(
+        branch: Int, scale: Int, layer: Int, head: Int, to biases: UnsafeMutablePointer<Float>
+    ) {
+        let cell = index(branch, scale, layer, head), codes = maps[cell].biasCodes
+        for (slot, members) in memberCounts[cell].enumerated() { biases[slot] = Self.log(members) }
+        if memberCounts[cell].isEmpty { biases.update(repeating: 0, count: maps[cell].slotCount) }
+        for (slot, code) in codes.enumerated() { biases[slot] += Float(code) / BoundaryMap.biasSteps }
+    }
+
+    /// The log of a number of members; few are large, so most are looked up.
+    private static func log(_ members: Int32) -> Float {
+        members < logs.count ? logs[Int(members)] : logf(Float(members))
+    }
+
+    private static let logs = (0..<1024).map { logf(Float($0)) }
 
     /// The history positions of every slot of a cell when `scale` begins, ascending; positions that are in no slot were
     /// dropped.
@@ -169,7 +185,7 @@ public struct PoolingPlan: Sendable, Hashable {
             tokens: maps.map(\.slotCount))
     }
 
-    private func index(_ branch: Int, _ scale: Int, _ layer: Int, _ head: Int) -> Int {
+    func index(_ branch: Int, _ scale: Int, _ layer: Int, _ head: Int) -> Int {
         ((branchCount == 1 ? 0 : branch) * scaleCount + scale) * layerCount * headCount + layer * headCount + head
     }
 

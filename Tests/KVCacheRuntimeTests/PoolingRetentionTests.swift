@@ -191,11 +191,16 @@ import Darwin
             let plan = try randomPlan(drive, seed: 3, fit: fit)
             for scale in 1..<4 {
                 let map = plan.map(branch: 0, scale: scale, layer: 1, head: 1)
+                guard !map.isIdentity else { continue }
                 let one = plan.coefficients(branch: 0, scale: scale, layer: 1, head: 1)
                 let keys = FloatBuffer(count: map.sourceCount), values = FloatBuffer(count: map.sourceCount)
-                one.write(keys: keys.pointer, values: values.pointer)
+                plan.writeCoefficients(
+                    branch: 0, scale: scale, layer: 1, head: 1, keys: keys.pointer, values: values.pointer)
+                let biases = FloatBuffer(count: map.slotCount)
+                plan.writeBiases(branch: 0, scale: scale, layer: 1, head: 1, to: biases.pointer)
+                #expect(biases.array == plan.biases(branch: 0, scale: scale, layer: 1, head: 1))
                 for source in 0..<map.sourceCount {
-                    guard map.isIdentity || map.targets[source] != BoundaryMap.dropped else { continue }
+                    guard map.targets[source] != BoundaryMap.dropped else { continue }
                     #expect(one.pair(source: source) == (keys.pointer[source], values.pointer[source]))
                 }
             }

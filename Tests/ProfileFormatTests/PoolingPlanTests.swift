@@ -138,7 +138,9 @@ struct PoolingPlanTests {
         let pairs = plan.coefficients(branch: 0, scale: 2, layer: 0, head: 0)
         let keys = (0..<6).map { pairs.pair(source: $0).key }
         let all = [Float](unsafeUninitializedCapacity: 12) { buffer, count in
-            if let base = buffer.baseAddress { pairs.write(keys: base, values: base + 6) }
+            if let base = buffer.baseAddress {
+                plan.writeCoefficients(branch: 0, scale: 2, layer: 0, head: 0, keys: base, values: base + 6)
+            }
             count = 12
         }
         #expect(all == keys + keys)
