@@ -218,6 +218,16 @@ import VernierCore
         expectRefusal([folder.file("a.model"), folder.file("b.model")], "expected one SentencePiece model, found two")
     }
 
+    /// A folder, the files in it, and the index in it by itself name the same files.
+    @Test func whatIsGivenTwiceCountsOnce() throws {
+        let folder = TemporaryDirectory(), golden = try GoldenCheckpoint("var-b")
+        let source = try golden.write(.shards, to: folder.file("source"))[0]
+        let conversion = try CheckpointConversion(
+            of: ["\(source)/model/model.safetensors.index.json", "\(source)/vae", source, "\(source)/model"],
+            options: golden.options)
+        #expect(conversion.configuration == golden.configuration)
+    }
+
     @Test func whereSomethingStandsNothingIsWritten() throws {
         let folder = TemporaryDirectory(), golden = try GoldenCheckpoint("var-b")
         let conversion = try CheckpointConversion(

@@ -60,9 +60,10 @@ struct SourceSearch {
         var indexed: Set<String> = []
         for name in files where name.hasSuffix(".safetensors.index.json") {
             try addFile("\(folder)/\(name)")
-            if let shards = sources.last?.tensors as? ShardedSafetensors {
-                indexed.formUnion(shards.shards.map(\.sourceName))
-            }
+            // It may have been given before, by itself.
+            let identity = FileIdentity(path: "\(folder)/\(name)")
+            let index = sources.first { FileIdentity(path: $0.path) == identity }
+            if let shards = index?.tensors as? ShardedSafetensors { indexed.formUnion(shards.shards.map(\.sourceName)) }
         }
         let single = files.filter { $0.hasSuffix(".safetensors") && !indexed.contains($0) }
         let torch = files.filter { $0.hasSuffix(".pth") || $0.hasSuffix(".pt") }
