@@ -62,10 +62,10 @@ test: setup
 	swift test $(FLAGS) --skip-build
 
 # The shipped statistics and profiles, from the shipped model. Same inputs, same bytes. Statistics hold 16 signs a
-# position instead of 32, to keep the repository small.
+# position instead of 32 and no halves, to keep the repository small.
 profiles: build
 	@mkdir -p Calibration/Statistics Profiles
-	$(VERNIER) calibrate --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --limit 32 --signs 16 --batch 8 --out Calibration/Statistics/tangram.h5
+	$(VERNIER) calibrate --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --limit 32 --signs 16 --no-halves --batch 8 --out Calibration/Statistics/tangram.h5
 	for share in 20 10 5; do $(VERNIER) compile Calibration/Statistics/tangram.h5 --keep $$share% --storage int8 --refine 32 \
 	  --model $(MODEL) --prompts $(CORPORA)/tangram-calibration.jsonl --out Profiles/tangram-$$share.json; done
 	$(VERNIER) eval --model $(MODEL) --prompts $(CORPORA)/tangram-heldout.jsonl --limit 64 --batch 8 --attach \

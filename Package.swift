@@ -135,6 +135,13 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
 
+        .executableTarget(
+            name: "VernierBench",
+            dependencies: [
+                "VernierCore", "TensorKernels", "ProfileFormat", "KVCacheRuntime",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: strict),
+
         // Tests: one target a module, and what they share. They too declare all that they import: SwiftPM does not build
         // a test anew for a change in a module that it reaches only through others, and old code on new layouts crashes.
         .target(

@@ -2,7 +2,8 @@ import VernierCore
 
 extension Corpus {
     /// The corpus's first prompts again and again, so that each is drawn with as many noises: all prompts for the first
-    /// picture, then all for the second, numbered on. Few prompts then tell almost as much as many.
+    /// picture, then all for the second, numbered on. That steadies what is measured; it does not stand for more prompts:
+    /// on Tangram at 10 %, plans of 4 prompts are 1.1 dB below those of 64, with 16 pictures each still 0.9 dB.
     ///
     /// One picture is the corpus as it is, all of it: who runs it limits it. Otherwise the digest is of the corpus's, the
     /// prompts that are used, and the pictures.

@@ -3,6 +3,9 @@ import CKernels
 /// Row and element kernels (`models.md` section 1). float32 in and out; reductions over 16 lanes in a fixed tree, the
 /// same bits on every instruction set. Legend: C width of a row.
 public enum Kernels {
+    /// The instruction set that is used: `plain`, `avx2` or `avx512`; `VERNIER_KERNELS` in the environment lowers it.
+    public static var instructionSet: String { ["plain", "avx2", "avx512"][Int(vk_isa())] }
+
     /// `y = (x - mean) / sqrt(var + eps) * weight + bias` per row of `C` values; population variance.
     public static func layerNorm(
         _ x: UnsafePointer<Float>, rows: Int, width: Int, epsilon: Float = 1e-6, weight: UnsafePointer<Float>? = nil,

@@ -19,7 +19,10 @@ struct Calibrate: ParsableCommand {
     var out: String
     @Option(help: "Use only the first N prompts.")
     var limit: Int?
-    @Option(help: "Draw every prompt N times, with other noise each time: more from few prompts.")
+    @Option(
+        help:
+            "Draw every prompt N times, with other noise each time; steadier numbers, but no stand-in for more prompts."
+    )
     var pictures: Int = 1
     @Option(help: "Seed; prompt i of the corpus is drawn with seed + i.")
     var seed: UInt64 = 0
