@@ -74,7 +74,8 @@ let package = Package(
         .target(
             name: "Generation",
             dependencies: [
-                "VernierCore", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies", "TextEncoding",
+                "VernierCore", "TensorKernels", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies",
+                "TextEncoding",
             ], swiftSettings: strict),
 
         // Calibration and compilation.
@@ -122,7 +123,7 @@ let package = Package(
         .target(
             name: "Frontier",
             dependencies: [
-                "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation",
+                "VernierCore", "TensorKernels", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation",
                 "CalibrationStatistics", "ProfileCompiler", "Refinement", "Evaluation",
             ], swiftSettings: strict),
         .executableTarget(

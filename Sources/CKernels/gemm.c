@@ -188,6 +188,69 @@ static void bfloat16_avx512(int rows, const float *a, long lda, long k, const vo
 }
 #pragma clang attribute pop
 
+// ---- Dot products of bfloat16 pairs (AVX512-BF16). The panels are the bfloat16 ones: two rows of 32 columns make pairs by
+// a permutation. The rows of A are rounded beforehand (vk_round_rows); an odd last number has a zero beside it.
+#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,fma,avx2"))), apply_to = function)
+static void round_avx512bf16(const float *from, long count, uint16_t *to) {
+  long i = 0;
+  for (; i + 16 <= count; i += 16)
+    _mm256_storeu_si256((__m256i *)(to + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
+  if (i < count) {
+    __mmask16 mask = (__mmask16)((1u << (count - i)) - 1);
+    uint16_t last[16];
+    _mm256_storeu_si256((__m256i *)last, (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, from + i)));
+    memcpy(to + i, last, sizeof(uint16_t) * (size_t)(count - i + (count & 1)));
+  }
+}
+ALWAYS void rows_dots(const int MR, const uint16_t *a, long lda, long k, const uint16_t *b, float *c, long ldc) {
+  static const uint16_t low[32] = {0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39,
+                                   8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+  const __m512i first = _mm512_loadu_si512(low), second = _mm512_add_epi16(first, _mm512_set1_epi16(16));
+  __m512 c0[12], c1[12];
+  UNROLL for (int r = 0; r < MR; r++) { c0[r] = _mm512_setzero_ps(); c1[r] = _mm512_setzero_ps(); }
+  for (long i = 0; i < k; i += 2) {
+    __m512i even = _mm512_loadu_si512(b + i * VK_PANEL);
+    __m512i odd = i + 1 < k ? _mm512_loadu_si512(b + (i + 1) * VK_PANEL) : _mm512_setzero_si512();
+    __m512bh b0 = (__m512bh)_mm512_permutex2var_epi16(even, first, odd);
+    __m512bh b1 = (__m512bh)_mm512_permutex2var_epi16(even, second, odd);
+    UNROLL for (int r = 0; r < MR; r++) {
+      int pair;
+      memcpy(&pair, a + r * lda + i, sizeof pair);
+      __m512bh x = (__m512bh)_mm512_set1_epi32(pair);
+      c0[r] = _mm512_dpbf16_ps(c0[r], x, b0);
+      c1[r] = _mm512_dpbf16_ps(c1[r], x, b1);
+    }
+  }
+  UNROLL for (int r = 0; r < MR; r++) {
+    _mm512_storeu_ps(c + r * ldc, c0[r]);
+    _mm512_storeu_ps(c + r * ldc + 16, c1[r]);
+  }
+}
+static void dots_avx512bf16(int rows, const uint16_t *a, long lda, long k, const uint16_t *b, float *c, long ldc) {
+  switch (rows) {
+    case 1: rows_dots(1, a, lda, k, b, c, ldc); break;
+    case 2: rows_dots(2, a, lda, k, b, c, ldc); break;
+    case 3: rows_dots(3, a, lda, k, b, c, ldc); break;
+    case 4: rows_dots(4, a, lda, k, b, c, ldc); break;
+    case 5: rows_dots(5, a, lda, k, b, c, ldc); break;
+    case 6: rows_dots(6, a, lda, k, b, c, ldc); break;
+    case 7: rows_dots(7, a, lda, k, b, c, ldc); break;
+    case 8: rows_dots(8, a, lda, k, b, c, ldc); break;
+    case 9: rows_dots(9, a, lda, k, b, c, ldc); break;
+    case 10: rows_dots(10, a, lda, k, b, c, ldc); break;
+    case 11: rows_dots(11, a, lda, k, b, c, ldc); break;
+    default: rows_dots(12, a, lda, k, b, c, ldc); break;
+  }
+}
+#pragma clang attribute pop
+
+// Adds the bias, and moves a block that was computed beside its place.
+static void finish_block(int rows, long columns, const float *from, long stride, const float *bias, float *c, long ldc) {
+  if (!bias && from == c) return;
+  for (int i = 0; i < rows; i++)
+    for (long j = 0; j < columns; j++) c[i * ldc + j] = bias ? from[i * stride + j] + bias[j] : from[i * stride + j];
+}
+
 typedef void (*block_fn)(int, const float *, long, long, const void *, float *, long);
 static void gemm_blocks(block_fn block, long most, const float *a, long lda, long m, long k, const void *panel,
                         long columns, const float *bias, float *c, long ldc) {
@@ -198,9 +261,7 @@ static void gemm_blocks(block_fn block, long most, const float *a, long lda, lon
     float *to = columns == VK_PANEL ? c + r * ldc : spill;
     long stride = columns == VK_PANEL ? ldc : VK_PANEL;
     block(rows, a + r * lda, lda, k, panel, to, stride);
-    if (bias || to == spill)
-      for (int i = 0; i < rows; i++)
-        for (long j = 0; j < columns; j++) c[(r + i) * ldc + j] = bias ? to[i * stride + j] + bias[j] : to[i * stride + j];
+    finish_block(rows, columns, to, stride, bias, c + r * ldc, ldc);
   }
 }
 #endif
@@ -236,4 +297,32 @@ void vk_gemm(const float *a, long lda, long m, long k, const float *panels, long
 void vk_gemm_bfloat16(const float *a, long lda, long m, long k, const uint16_t *panels, long n, const float *bias, float *c,
                       long ldc, long first_panel, long last_panel) {
   gemm(VK_BFLOAT16, a, lda, m, k, panels, n, bias, c, ldc, first_panel, last_panel);
+}
+
+long vk_rounded_stride(long k) { return k + (k & 1); }
+
+void vk_round_rows(const float *a, long lda, long m, long k, uint16_t *to) {
+#if defined(__x86_64__)
+  if (!vk_has_bfloat16_dots()) return;
+  for (long r = 0; r < m; r++) round_avx512bf16(a + r * lda, k, to + r * vk_rounded_stride(k));
+#endif
+}
+
+void vk_gemm_bfloat16_dots(const uint16_t *a, long m, long k, const uint16_t *panels, long n, const float *bias, float *c,
+                           long ldc, long first_panel, long last_panel) {
+#if defined(__x86_64__)
+  if (!vk_has_bfloat16_dots() || m <= 0) return;
+  long lda = vk_rounded_stride(k), blocks = (m + 11) / 12, per = (m + blocks - 1) / blocks;
+  float spill[12 * VK_PANEL];
+  for (long p = first_panel; p < last_panel; p++) {
+    long columns = n - p * VK_PANEL < VK_PANEL ? n - p * VK_PANEL : VK_PANEL;
+    for (long r = 0; r < m; r += per) {
+      int rows = (int)(m - r < per ? m - r : per);
+      float *out = c + r * ldc + p * VK_PANEL, *to = columns == VK_PANEL ? out : spill;
+      long stride = columns == VK_PANEL ? ldc : VK_PANEL;
+      dots_avx512bf16(rows, a + r * lda, lda, k, panels + (size_t)p * VK_PANEL * k, to, stride);
+      finish_block(rows, columns, to, stride, bias ? bias + p * VK_PANEL : NULL, out, ldc);
+    }
+  }
+#endif
 }

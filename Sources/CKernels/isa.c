@@ -16,6 +16,17 @@ int vk_isa_best(void) {
   return 0;
 }
 
+int vk_has_bfloat16_dots(void) {
+#if defined(__x86_64__)
+  // By the environment, not by what a test forces meanwhile: whoever has packed for it relies on it.
+  const char *wanted = getenv("VERNIER_KERNELS");
+  __builtin_cpu_init();
+  return vk_isa_best() == 2 && __builtin_cpu_supports("avx512bf16") && (!wanted || !strcmp(wanted, "avx512"));
+#else
+  return 0;
+#endif
+}
+
 int vk_isa(void) {
   int isa = atomic_load_explicit(&current_isa, memory_order_relaxed);
   if (isa >= 0) return isa;

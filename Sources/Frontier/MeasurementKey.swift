@@ -2,6 +2,7 @@ import Evaluation
 import Generation
 import ModelFamilies
 import ProfileFormat
+import TensorKernels
 import VernierCore
 
 /// Names measurements: two candidates share a key only if the same numbers come out of them.
@@ -15,15 +16,18 @@ struct MeasurementKey: Sendable {
     init(bench: EvaluationBench, vocabularyDigest: String?, divergencePrompts: Int?, toolVersion: String) throws {
         let identity = bench.model.identity
         let settings = bench.settings
-        fields =
-            try [
-                Measurement.format, "\(Measurement.version)", toolVersion, identity.family, identity.shapeDigest,
-                identity.weightsDigest ?? "", "\(settings.guidance)", "\(settings.temperature)", "\(settings.topP)",
-                "\(settings.topK)", "\(bench.seeds)", vocabularyDigest ?? "none",
-                "\(min(divergencePrompts ?? bench.prompts.count, bench.prompts.count))",
-            ] + (InfinitySchedule(of: bench.model.schedule).map { ["\($0)"] } ?? [])  // other models have but one
-            + (settings.placement == .logits ? [] : ["\(settings.placement.layers)"])
-            + bench.prompts.flatMap { [$0.digest, try $0.scene?.canonicalLine() ?? ""] }
+        var fields = [
+            Measurement.format, "\(Measurement.version)", toolVersion, identity.family, identity.shapeDigest,
+            identity.weightsDigest ?? "", "\(settings.guidance)", "\(settings.temperature)", "\(settings.topP)",
+            "\(settings.topK)", "\(bench.seeds)", vocabularyDigest ?? "none",
+            "\(min(divergencePrompts ?? bench.prompts.count, bench.prompts.count))",
+        ]
+        // What is as it always was is left out: keys of older runs stay.
+        if let schedule = InfinitySchedule(of: bench.model.schedule) { fields.append("\(schedule)") }
+        if Arithmetic.current != .float32 { fields.append(Arithmetic.current.rawValue) }
+        if settings.placement != .logits { fields.append("\(settings.placement.layers)") }
+        for prompt in bench.prompts { fields += [prompt.digest, try prompt.scene?.canonicalLine() ?? ""] }
+        self.fields = fields
     }
 
     /// The key of a profile on the first `jobs` pictures, nil for all; a nil profile stands for the full cache.

@@ -1,5 +1,6 @@
 import KVCacheRuntime
 import ModelFamilies
+import TensorKernels
 import VernierCore
 
 /// What a batch cost: the byte ledger and the time by stage.
@@ -30,7 +31,7 @@ public struct GenerationReport: Sendable {
                 })
         }
         return [
-            "images": integer(images),
+            "arithmetic": .string(Arithmetic.current.rawValue), "images": integer(images),
             "resident_bytes": [
                 "predicted": integer(ledger.predictedResidentBytes),
                 "allocated": integer(ledger.allocatedResidentBytes),

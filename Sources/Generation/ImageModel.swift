@@ -2,6 +2,7 @@ import Checkpoints
 import KVCacheRuntime
 import ModelFamilies
 import ProfileFormat
+import TensorKernels
 import TextEncoding
 import VernierCore
 
@@ -29,9 +30,11 @@ public final class ImageModel: Sendable {
     /// Loads a model directory (layout: `Sources/Checkpoints/Documentation.docc/ModelDirectory.md`).
     ///
     /// Throws an error that names the file and everything wrong with it: missing files, malformed or truncated weights,
-    /// missing or misshapen tensors, NaN or infinite weights, parts that do not fit each other. `schedule` chooses one of
+    /// missing or misshapen tensors, NaN or infinite weights, parts that do not fit each other; and as
+    /// ``TensorKernels/Arithmetic/requireKnown()`` does. `schedule` chooses one of
     /// Infinity's official schedules instead of the directory's.
     public init(path: String, schedule choice: ScheduleChoice = .standard) throws {
+        try Arithmetic.requireKnown()
         let directory = try ModelDirectory(path: path, schedule: choice)
         let schedule = directory.configuration.schedule
         switch directory.configuration.architecture {

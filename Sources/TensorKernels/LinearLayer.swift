@@ -9,8 +9,9 @@ import Darwin
 
 /// `y = x W^T + b` with weights packed once into panels of 32 outputs.
 ///
-/// float32 arithmetic on weights in float32 or, where that holds them exactly, bfloat16; accumulation in ascending input order: bit-identical for any number of rows and threads and
-/// on every instruction set of the packed kernels. With `VERNIER_GEMM=blas` in the environment the system's BLAS
+/// float32 arithmetic on weights in float32 or, where that holds them exactly, bfloat16; accumulation in ascending input
+/// order: bit-identical for any number of rows and threads and on every instruction set of the packed kernels. In
+/// bfloat16 arithmetic (``Arithmetic``) factors are rounded. With `VERNIER_GEMM=blas` in the environment the system's BLAS
 /// (OpenBLAS, Accelerate) computes the product instead; its bits may differ with the row count.
 public final class LinearLayer: @unchecked Sendable {
     /// Input width K.
@@ -24,12 +25,14 @@ public final class LinearLayer: @unchecked Sendable {
     private static let usesBLAS = getenv("VERNIER_GEMM").map { String(cString: $0) == "blas" } ?? false
 
     /// Packs `weight` `[outputs, inputs]` and copies `bias` `[outputs]`.
-    /// - Precondition: the counts match the widths.
-    public init(weight: [Float], bias: [Float]?, outputs: Int, inputs: Int) {
+    /// - Precondition: the counts match the widths; this machine has the arithmetic.
+    public init(
+        weight: [Float], bias: [Float]?, outputs: Int, inputs: Int, arithmetic: Arithmetic = .current
+    ) {
         precondition(weight.count == outputs * inputs && (bias?.count ?? outputs) == outputs, "counts match the widths")
         self.inputs = inputs
         self.outputs = outputs
-        weights = PackedWeights(weight, outputs: outputs, inputs: inputs)
+        weights = PackedWeights(weight, outputs: outputs, inputs: inputs, arithmetic: arithmetic)
         self.bias = bias.map { FloatBuffer($0) }
         stored = Self.usesBLAS ? FloatBuffer(weight) : nil
     }
@@ -52,25 +55,32 @@ public final class LinearLayer: @unchecked Sendable {
             vk_gemm_blas(x, stride, rows, inputs, stored.pointer, outputs, bias?.pointer, y, outputs)
             return
         }
+        // Rounded once for all panels and threads.
+        let rounded =
+            weights.arithmetic == .bfloat16 ? RoundedRows(x, rows: rows, width: inputs, stride: stride) : nil
         let panelCount = weights.panelCount
+        func multiply(first: Int, count: Int, panels: Range<Int>) {
+            let to = y + first * outputs
+            if let rounded {
+                weights.multiply(rounded, first: first, rows: count, bias: bias?.pointer, into: to, panels: panels)
+            } else {
+                weights.multiply(
+                    x + first * stride, stride: stride, rows: count, bias: bias?.pointer, into: to, panels: panels)
+            }
+        }
         // Small products are not worth waking a thread for; large ones are cut by panels, then by rows.
         let work = rows * inputs * outputs
         let wanted = work < 200_000 ? 1 : Parallel.threadCount * 2
         let panelParts = min(panelCount, wanted)
         let rowParts = max(1, min(wanted / panelParts, rows / 96))
-        if panelParts * rowParts == 1 {
-            weights.multiply(x, stride: stride, rows: rows, bias: bias?.pointer, into: y, panels: 0..<panelCount)
-            return
-        }
+        if panelParts * rowParts == 1 { return multiply(first: 0, count: rows, panels: 0..<panelCount) }
         let rowsEach = (rows + rowParts - 1) / rowParts
-        Parallel.forEach(parts: panelParts * rowParts) { [self] part in
+        Parallel.forEach(parts: panelParts * rowParts) { part in
             let panelPart = part % panelParts, firstRow = (part / panelParts) * rowsEach
             let count = min(rowsEach, rows - firstRow)
             guard count > 0 else { return }
             let first = panelPart * panelCount / panelParts, last = (panelPart + 1) * panelCount / panelParts
-            weights.multiply(
-                x + firstRow * stride, stride: stride, rows: count, bias: bias?.pointer,
-                into: y + firstRow * outputs, panels: first..<last)
+            multiply(first: firstRow, count: count, panels: first..<last)
         }
     }
 

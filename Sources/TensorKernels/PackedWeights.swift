@@ -17,14 +17,20 @@ final class PackedWeights: @unchecked Sendable {
     let outputs: Int
     /// How the numbers are stored.
     let format: Format
+    /// How they are multiplied.
+    let arithmetic: Arithmetic
     private let panels: UnsafeMutableRawPointer
     /// The bytes held.
     let byteCount: Int
 
     /// Packs `weight` `[outputs, inputs]`; `format`, if given, is not questioned (for tests: bfloat16 then truncates).
-    /// - Precondition: the count matches the widths.
-    init(_ weight: [Float], outputs: Int, inputs: Int, format: Format? = nil) {
+    /// For bfloat16 arithmetic weights are rounded to the nearest number of it.
+    /// - Precondition: the count matches the widths; this machine has the arithmetic.
+    init(_ weight: [Float], outputs: Int, inputs: Int, format: Format? = nil, arithmetic: Arithmetic = .float32) {
         precondition(weight.count == outputs * inputs, "the count matches the widths")
+        precondition(arithmetic.isSupported, "this machine has the arithmetic")
+        self.arithmetic = arithmetic
+        let weight = arithmetic == .bfloat16 ? Self.rounded(weight) : weight
         self.inputs = inputs
         self.outputs = outputs
         let fits = weight.withUnsafeBufferPointer { vk_fits_bfloat16($0.baseAddress, $0.count) != 0 }
@@ -46,6 +52,14 @@ final class PackedWeights: @unchecked Sendable {
 
     deinit { panels.deallocate() }
 
+    /// The nearest bfloat16 numbers, ties to even.
+    private static func rounded(_ values: [Float]) -> [Float] {
+        values.map { value in
+            let bits = value.bitPattern
+            return Float(bitPattern: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) & 0xFFFF_0000)
+        }
+    }
+
     /// Panels of 32 outputs.
     var panelCount: Int { (outputs + 31) / 32 }
 
@@ -66,7 +80,17 @@ final class PackedWeights: @unchecked Sendable {
         }
     }
 
-    /// The matrix `[outputs, inputs]` as it was given.
+    /// The same in bfloat16 arithmetic, for rows that ``RoundedRows`` has rounded, from the `first` of them on.
+    func multiply(
+        _ x: RoundedRows, first: Int, rows: Int, bias: UnsafePointer<Float>?, into y: UnsafeMutablePointer<Float>,
+        panels range: Range<Int>
+    ) {
+        vk_gemm_bfloat16_dots(
+            x.pointer + first * x.stride, rows, inputs, panels.assumingMemoryBound(to: UInt16.self), outputs, bias, y,
+            outputs, range.lowerBound, range.upperBound)
+    }
+
+    /// The matrix `[outputs, inputs]` as it was given, rounded for bfloat16 arithmetic.
     var matrix: [Float] {
         [Float](unsafeUninitializedCapacity: outputs * inputs) { result, count in
             if let start = result.baseAddress {

@@ -10,13 +10,16 @@ struct LinearCase {
 
     init() {
         let width = 2048, shapes = [("qkv", width, 3 * width), ("fc1", width, 4 * width), ("fc2", 4 * width, width)]
-        layers = [("float32", Float(1) / 3), ("bfloat16", 1)].flatMap { variant, scale in
+        let variants: [(String, Float, Arithmetic)] = [
+            ("float32", 1 / 3, .float32), ("bfloat16", 1, .float32), ("bfloat16 dots", 1, .bfloat16),
+        ]
+        layers = variants.filter(\.2.isSupported).flatMap { variant, scale, arithmetic in
             shapes.map { name, inputs, outputs in
                 // Whole numbers of a few bits, in bfloat16 exact; thirds of them are not.
                 let weight = (0..<(inputs * outputs)).map { Float(($0 * 7919) % 17 - 8) / 256 * scale }
                 return (
                     "\(name) \(inputs) -> \(outputs)", variant,
-                    LinearLayer(weight: weight, bias: nil, outputs: outputs, inputs: inputs)
+                    LinearLayer(weight: weight, bias: nil, outputs: outputs, inputs: inputs, arithmetic: arithmetic)
                 )
             }
         }

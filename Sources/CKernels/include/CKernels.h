@@ -11,6 +11,7 @@
 // 0 plain C, 1 AVX2 + FMA, 2 AVX-512. The best the CPU has, or what VERNIER_KERNELS=plain|avx2|avx512 asks for.
 int vk_isa(void);
 int vk_isa_best(void);
+int vk_has_bfloat16_dots(void);  // AVX512-BF16, unless VERNIER_KERNELS asks for less
 void vk_isa_force(int isa);  // for tests; isa <= vk_isa_best()
 
 // ---- Thread pool -----------------------------------------------------------------------------------------------
@@ -43,6 +44,12 @@ void vk_gemm(const float *a, long lda, long m, long k, const float *panels, long
 // The same from panels in bfloat16: bit for bit what float32 panels of the same numbers give.
 void vk_gemm_bfloat16(const float *a, long lda, long m, long k, const uint16_t *panels, long n, const float *bias,
                       float *c, long ldc, long first_panel, long last_panel);
+// A [M, K] -> bfloat16, to the nearest, rows vk_rounded_stride(K) apart; only where vk_has_bfloat16_dots().
+long vk_rounded_stride(long k);
+void vk_round_rows(const float *a, long lda, long m, long k, uint16_t *to);
+// The product of rounded rows and panels in bfloat16, products of pairs added in float32 over ascending k; likewise.
+void vk_gemm_bfloat16_dots(const uint16_t *a, long m, long k, const uint16_t *panels, long n, const float *bias, float *c,
+                           long ldc, long first_panel, long last_panel);
 // The same product through the system's BLAS (OpenBLAS, Accelerate), W as stored [N, K]; bits may differ.
 void vk_gemm_blas(const float *a, long lda, long m, long k, const float *w, long n, const float *bias, float *c, long ldc);
 

@@ -1,0 +1,146 @@
+"""Times Vernier's kernels against the machine's roofline and PyTorch's operators, in one run.
+
+    python Calibration/PyTorch/kernels.py --bench .build/release/VernierBench --out out/bench
+
+Every round runs VernierBench once and PyTorch's operators once, one after the other, so that a noisy machine's drift meets both; figures
+are medians over rounds, speed-ups medians of the rounds' ratios. A share of the roofline is the time that the machine would need at
+least, by its best packed product in cache and its memory's speed measured in the same round, over the time that was taken.
+
+PyTorch's operators: `F.linear` in fp32 and bf16 at the same sizes, and `F.scaled_dot_product_attention` for the last scale of 1M.
+Writes DIR/kernels.json and DIR/kernels.md. Needs torch.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+LINEAR = re.compile(r"(\d+) rows, (\w+) (\d+) -> (\d+)")
+ATTENTION, HEADS, BRANCHES, WIDTH, QUERIES, HISTORY = "attention, 1M, last scale (4096 queries)", 16, 2, 128, 4096, 6425
+
+
+def ours(binary, threads):
+    done = subprocess.run(
+        [binary], env={**os.environ, "VERNIER_THREADS": str(threads)}, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def seconds_each(work):
+    """Seconds of one call, the mean of as many as fill a twentieth of a second."""
+    work()
+    count = 1
+    while True:
+        began = time.perf_counter()
+        for _ in range(count):
+            work()
+        took = time.perf_counter() - began
+        if took > 0.05:
+            return took / count
+        count *= 4
+
+
+class Operators:
+    """PyTorch's operators at the sizes of VernierBench's cases."""
+
+    def __init__(self):
+        self.weights = {}
+
+    @torch.inference_mode()
+    def linear(self, rows, inputs, outputs, dtype):
+        key = (inputs, outputs, dtype)
+        if key not in self.weights:
+            self.weights[key] = torch.full((outputs, inputs), 1 / 3, dtype=dtype)
+        x = torch.rand(rows, inputs, dtype=torch.float32).to(dtype) - 0.5
+        return seconds_each(lambda: F.linear(x, self.weights[key]))
+
+    @torch.inference_mode()
+    def attention(self, history, dtype):
+        def rows(count):
+            return torch.rand(BRANCHES, HEADS, count, WIDTH).to(dtype) / 4 - 0.125
+
+        queries, keys, values = rows(QUERIES), rows(history + QUERIES), rows(history + QUERIES)
+        began = time.perf_counter()
+        F.scaled_dot_product_attention(queries, keys, values, scale=1.0)
+        return time.perf_counter() - began
+
+
+def round_of(binary, threads, operators, withPeer):
+    """Seconds and roofline shares of one round: `{case: {variant: {seconds, share}}}`."""
+    report = ours(binary, threads)
+    samples = report["samples"]
+    peak = max(s["operations"] / s["seconds"] for s in samples if s["case"] == "packed product in cache")
+    # Weights that a core's caches hold between calls can be read faster than memory gives them; the share is then above 1.
+    speed = next(s["bytes"] / s["seconds"] for s in samples if s["case"] == "reading memory")
+    cases = {}
+    for s in samples:
+        entry = {"seconds": s["seconds"]}
+        if s["case"] not in ("packed product in cache", "reading memory") and "operations" in s:
+            entry["share"] = max(s["operations"] / peak, s["bytes"] / speed) / s["seconds"]
+        elif "operations" in s or "bytes" in s:
+            entry["rate"] = s.get("operations", s.get("bytes")) / s["seconds"] / 1e9
+        cases.setdefault(s["case"], {})["Vernier " + s["variant"]] = entry
+    if withPeer:
+        time.sleep(0.3)
+        for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+            for case in list(cases):
+                if found := LINEAR.fullmatch(case):
+                    rows, inputs, outputs = int(found[1]), int(found[3]), int(found[4])
+                    cases[case]["PyTorch " + name] = {"seconds": operators.linear(rows, inputs, outputs, dtype)}
+            cases[ATTENTION]["PyTorch full " + name] = {"seconds": operators.attention(HISTORY, dtype)}
+            cases[ATTENTION]["PyTorch 10 % " + name] = {"seconds": operators.attention(HISTORY // 10, dtype)}
+    return report["kernels"], cases
+
+
+def table(rounds):
+    """Markdown lines: median seconds, spread, share of the roofline, and speed against the case's first variant."""
+    lines = ["| work | variant | ms (least to most) | of the roofline | against the first |", "| --- | --- | --: | --: | --: |"]
+    for case, variants in rounds[0].items():
+        base = next(iter(variants))
+        for variant in variants:
+            seconds = [r[case][variant]["seconds"] for r in rounds]
+            shares = [r[case][variant].get("share") for r in rounds]
+            ratio = statistics.median(r[case][base]["seconds"] / r[case][variant]["seconds"] for r in rounds)
+            rate = [r[case][variant].get("rate") for r in rounds]
+            share = f"{100 * statistics.median(shares):.0f} %" if shares[0] else f"{statistics.median(rate):.0f} G/s" if rate[0] else ""
+            lines.append(
+                f"| {case} | {variant} | {1000 * statistics.median(seconds):.2f} ({1000 * min(seconds):.2f} to {1000 * max(seconds):.2f}) "
+                f"| {share} | {'' if variant == base else f'{ratio:.2f}x'} |")
+    return lines
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bench", default=".build/release/VernierBench")
+    parser.add_argument("--out", type=Path, default=Path("out/bench"))
+    parser.add_argument("--threads", default=f"1,{os.cpu_count()}")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no-pytorch", action="store_true")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    operators, result, text = Operators(), {"torch": torch.__version__, "load": [os.getloadavg()[0]], "threads": {}}, []
+    for threads in dict.fromkeys(int(t) for t in arguments.threads.split(",")):
+        torch.set_num_threads(threads)
+        rounds = []
+        for _ in range(arguments.rounds):
+            kernels, cases = round_of(arguments.bench, threads, operators, not arguments.no_pytorch)
+            rounds.append(cases)
+        result["threads"][threads], result["kernels"] = rounds, kernels
+        text += [f"## {threads} thread{'s' if threads > 1 else ''}", "", *table(rounds), ""]
+    result["load"].append(os.getloadavg()[0])
+    head = (
+        f"# Kernels\n\n{kernels}, torch {torch.__version__}, {arguments.rounds} rounds, load {result['load'][0]:.1f} to "
+        f"{result['load'][1]:.1f}. Products: Infinity-2B's layers at 0.06M, both branches.\n\n")
+    (arguments.out / "kernels.json").write_text(json.dumps(result, indent=1) + "\n")
+    (arguments.out / "kernels.md").write_text(head + "\n".join(text))
+    print(head + "\n".join(text))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+import TestSupport
+import Testing
+
+@testable import TensorKernels
+
+/// Products of bfloat16 pairs; only where the processor has them.
+@Suite(.serialized, .enabled(if: Arithmetic.bfloat16.isSupported)) struct BFloat16ArithmeticTests {
+    /// The nearest bfloat16 number, ties to even.
+    private static func rounded(_ x: Float) -> Double {
+        let bits = x.bitPattern
+        return Double(Float(bitPattern: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) & 0xFFFF_0000))
+    }
+
+    /// Odd and even widths, outputs that fill panels and that do not, every row count of a block and beyond.
+    @Test(arguments: [(1, 1), (33, 7), (32, 64), (70, 515), (96, 1030)])
+    func productsAreThoseOfRoundedFactors(outputs: Int, inputs: Int) throws {
+        var random = SplitMix64(seed: 9)
+        let weight = random.floats(outputs * inputs), bias = random.floats(outputs)
+        let layer = LinearLayer(
+            weight: weight, bias: bias, outputs: outputs, inputs: inputs, arithmetic: .bfloat16)
+        for rows in [1, 2, 3, 5, 7, 11, 12, 13, 25] {
+            let stride = inputs + 3, x = random.floats(rows * stride)
+            let y = FloatBuffer(count: rows * outputs)
+            layer(x, rows: rows, into: y.pointer, inputStride: stride)
+            var excess = -Double.infinity
+            for row in 0..<rows {
+                for output in 0..<outputs {
+                    var sum = 0.0, size = 0.0
+                    for i in 0..<inputs {
+                        let product = Self.rounded(x[row * stride + i]) * Self.rounded(weight[output * inputs + i])
+                        sum += product
+                        size += abs(product)
+                    }
+                    // Sums in float32: at most one rounding a product of the partial sums.
+                    let bound = size * Double(inputs) * 0x1p-24 + 1e-6
+                    let found = Double(y.pointer[row * outputs + output])
+                    excess = max(excess, abs(found - sum - Double(bias[output])) - bound)
+                }
+            }
+            #expect(excess <= 0, "\(rows) rows")
+        }
+    }
+
+    /// What rounding costs is within what is stated: 2^-8 of the sum of the products' magnitudes, and not nothing.
+    @Test func theErrorIsWithinWhatIsStated() throws {
+        var random = SplitMix64(seed: 10)
+        let inputs = 300, weight = random.floats(40 * inputs), x = random.floats(20 * inputs)
+        let exact = LinearLayer(weight: weight, bias: nil, outputs: 40, inputs: inputs, arithmetic: .float32)(
+            x, rows: 20)
+        let coarse = LinearLayer(weight: weight, bias: nil, outputs: 40, inputs: inputs, arithmetic: .bfloat16)(
+            x, rows: 20)
+        var largest: Float = 0, excess = -Float.infinity
+        for row in 0..<20 {
+            for output in 0..<40 {
+                let size = (0..<inputs).reduce(Float(0)) {
+                    $0 + abs(x[row * inputs + $1] * weight[output * inputs + $1])
+                }
+                let error = abs(exact[row * 40 + output] - coarse[row * 40 + output])
+                excess = max(excess, error - size / 256)
+                largest = max(largest, error)
+            }
+        }
+        #expect(excess <= 0)
+        #expect(largest > 1e-4, "the products are rounded at all")
+    }
+
+    @Test func bitsDependNeitherOnRowsNorOnThreads() throws {
+        var random = SplitMix64(seed: 11)
+        let inputs = 513, outputs = 200, rows = 230, x = random.floats(rows * inputs)
+        let layer = LinearLayer(
+            weight: random.floats(outputs * inputs), bias: random.floats(outputs), outputs: outputs, inputs: inputs,
+            arithmetic: .bfloat16)
+        let together = layer(x, rows: rows)
+        let threads = Parallel.threadCount
+        defer { Parallel.setThreadCount(threads) }
+        for count in [1, 2, 3] {
+            Parallel.setThreadCount(count)
+            expectSame(layer(x, rows: rows), together, what: "\(count) threads")
+            for row in [0, 11, 12, 229] {
+                expectSame(
+                    layer(Array(x[(row * inputs)..<((row + 1) * inputs)]), rows: 1),
+                    Array(together[(row * outputs)..<((row + 1) * outputs)]), what: "row \(row) alone")
+            }
+        }
+    }
+}
