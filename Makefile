@@ -101,9 +101,14 @@ SECONDS_EACH ?= 300
 fuzz: setup
 	Tests/Fuzzing/run.sh $(SECONDS_EACH)
 
-# Times a picture against PyTorch on the same weights and threads; needs a Python with torch (VERNIER_PYTHON).
+# Times a picture against PyTorch on the same weights and threads, after checking that PyTorch computes the same; needs a
+# Python with Calibration/Tangram/requirements.txt (VERNIER_PYTHON). BENCH_MODELS="dir dir" adds model directories, such as
+# `vernier synth --like var-d16` makes; BENCH_OPTIONS goes to bench.py (--profile FILE, --compile, --rounds 3, --batch 1, ...).
+BENCH_MODELS  ?=
+BENCH_OPTIONS ?=
 bench: build
-	$${VERNIER_PYTHON:-python3} Calibration/Tangram/benchmark.py $(VERNIER)
+	$${VERNIER_PYTHON:-python3} Calibration/PyTorch/peer.py --check
+	$${VERNIER_PYTHON:-python3} Calibration/PyTorch/bench.py $(MODEL) $(BENCH_MODELS) --vernier $(VERNIER) --out out/bench $(BENCH_OPTIONS)
 
 # Trains the reference model from nothing (hours on two cores); resumes where it was interrupted.
 tangram:
