@@ -107,7 +107,9 @@ fuzz: setup
 BENCH_MODELS  ?=
 BENCH_OPTIONS ?=
 bench: build
+	swift build $(FLAGS) --product VernierBench
 	$${VERNIER_PYTHON:-python3} Calibration/PyTorch/peer.py --check
+	$${VERNIER_PYTHON:-python3} Calibration/PyTorch/kernels.py --bench .build/release/VernierBench --out out/bench
 	$${VERNIER_PYTHON:-python3} Calibration/PyTorch/bench.py $(MODEL) $(BENCH_MODELS) --vernier $(VERNIER) --out out/bench $(BENCH_OPTIONS)
 
 # Trains the reference model from nothing (hours on two cores); resumes where it was interrupted.

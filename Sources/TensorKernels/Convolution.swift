@@ -4,7 +4,8 @@ import CKernels
 ///
 /// Maps are `[height * width, channels]`. What stands before the convolution, a group norm with SiLU or a doubling of the
 /// map, is done strip by strip as patches are built, so that no map of it is ever held: the extra memory is a few rows
-/// of the map and 48 patches a thread. Bits depend neither on the strips nor on the thread count.
+/// of the map and 48 patches a thread. Bits depend neither on the strips nor on the thread count. In bfloat16 arithmetic
+/// (``Arithmetic``) weights and patches are rounded.
 public final class Convolution: @unchecked Sendable {
     /// A map, and what is done to it before it is convolved.
     public struct Input {
@@ -68,8 +69,10 @@ public final class Convolution: @unchecked Sendable {
     private static let stripValues = 1 << 20
 
     /// Packs `weight` `[outputs, inputs, side, side]` (cross-correlation, as in checkpoints) and `bias` `[outputs]`.
-    /// - Precondition: the counts match the shape and `kernelSide` is 1 or 3.
-    public init(weight: [Float], bias: [Float], outputs: Int, inputs: Int, kernelSide: Int) {
+    /// - Precondition: the counts match the shape, `kernelSide` is 1 or 3, this machine has the arithmetic.
+    public init(
+        weight: [Float], bias: [Float], outputs: Int, inputs: Int, kernelSide: Int, arithmetic: Arithmetic = .current
+    ) {
         precondition(kernelSide == 1 || kernelSide == 3, "kernelSide is 1 or 3")
         let taps = kernelSide * kernelSide
         precondition(weight.count == outputs * inputs * taps && bias.count == outputs, "counts match the shape")
@@ -83,7 +86,7 @@ public final class Convolution: @unchecked Sendable {
                 for t in 0..<taps { reordered[(o * taps + t) * inputs + i] = weight[(o * inputs + i) * taps + t] }
             }
         }
-        weights = PackedWeights(reordered, outputs: outputs, inputs: taps * inputs)
+        weights = PackedWeights(reordered, outputs: outputs, inputs: taps * inputs, arithmetic: arithmetic)
         self.bias = FloatBuffer(bias)
     }
 
@@ -102,19 +105,27 @@ public final class Convolution: @unchecked Sendable {
         let most = (height + parts - 1) / parts + 2
         let stripCount = input.isPlain ? 0 : most * rowValues
         let patchCount = kernelSide == 3 ? Self.tileRows * weights.inputs : 0
-        let scratch = ThreadScratch(countEach: stripCount + patchCount + (adding ? Self.tileRows * outputs : 0))
+        let sumCount = adding ? Self.tileRows * outputs : 0
+        // Two rounded numbers take the place of one.
+        let isRounded = weights.arithmetic == .bfloat16
+        let roundedCount = isRounded ? Self.tileRows * vk_rounded_stride(weights.inputs) / 2 : 0
+        let scratch = ThreadScratch(countEach: stripCount + patchCount + sumCount + roundedCount)
         nonisolated(unsafe) let (input, y) = (input, y)
         Parallel.forEach(parts: parts) { [self] part in
             let rows = (part * height / parts)..<((part + 1) * height / parts)
             let strip = scratch.pointer, patches = strip + stripCount, sums = patches + patchCount
-            convolve(input, rows: rows, strip: strip, patches: patches, sums: adding ? sums : nil, into: y)
+            let rounded = UnsafeMutableRawPointer(sums + sumCount).assumingMemoryBound(to: UInt16.self)
+            convolve(
+                input, rows: rows, strip: strip, patches: patches, sums: adding ? sums : nil,
+                rounded: isRounded ? rounded : nil, into: y)
         }
     }
 
-    /// Some output rows; `sums` holds a tile that is added to `y`, nil if `y` is written.
+    /// Some output rows; `sums` holds a tile that is added to `y`, nil if `y` is written; `rounded` holds the patches of
+    /// a tile in bfloat16, nil in float32 arithmetic.
     private func convolve(
         _ input: Input, rows: Range<Int>, strip: UnsafeMutablePointer<Float>, patches: UnsafeMutablePointer<Float>,
-        sums: UnsafeMutablePointer<Float>?, into y: UnsafeMutablePointer<Float>
+        sums: UnsafeMutablePointer<Float>?, rounded: UnsafeMutablePointer<UInt16>?, into y: UnsafeMutablePointer<Float>
     ) {
         let width = input.outputWidth, reach = kernelSide / 2
         var source = input.map, held = 0..<input.outputHeight
@@ -132,9 +143,14 @@ public final class Convolution: @unchecked Sendable {
                 vk_patches3x3(source, held.count, width, inputs, first - offset, first - offset + count, patches)
                 from = UnsafePointer(patches)
             }
-            weights.multiply(
-                from, stride: weights.inputs, rows: count, bias: bias.pointer, into: sums ?? y + first * outputs,
-                panels: 0..<weights.panelCount)
+            let to = sums ?? y + first * outputs, panels = 0..<weights.panelCount
+            if let rounded {
+                vk_round_rows(from, weights.inputs, count, weights.inputs, rounded)
+                weights.multiply(rounded: rounded, rows: count, bias: bias.pointer, into: to, panels: panels)
+            } else {
+                weights.multiply(
+                    from, stride: weights.inputs, rows: count, bias: bias.pointer, into: to, panels: panels)
+            }
             if let sums { Kernels.addGated(y + first * outputs, sums, rows: count, width: outputs) }
         }
     }

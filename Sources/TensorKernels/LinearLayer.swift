@@ -62,7 +62,9 @@ public final class LinearLayer: @unchecked Sendable {
         func multiply(first: Int, count: Int, panels: Range<Int>) {
             let to = y + first * outputs
             if let rounded {
-                weights.multiply(rounded, first: first, rows: count, bias: bias?.pointer, into: to, panels: panels)
+                weights.multiply(
+                    rounded: rounded.pointer + first * rounded.stride, rows: count, bias: bias?.pointer, into: to,
+                    panels: panels)
             } else {
                 weights.multiply(
                     x + first * stride, stride: stride, rows: count, bias: bias?.pointer, into: to, panels: panels)

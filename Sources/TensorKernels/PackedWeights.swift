@@ -80,13 +80,13 @@ final class PackedWeights: @unchecked Sendable {
         }
     }
 
-    /// The same in bfloat16 arithmetic, for rows that ``RoundedRows`` has rounded, from the `first` of them on.
+    /// The same in bfloat16 arithmetic, for rows that `vk_round_rows` has rounded.
     func multiply(
-        _ x: RoundedRows, first: Int, rows: Int, bias: UnsafePointer<Float>?, into y: UnsafeMutablePointer<Float>,
+        rounded x: UnsafePointer<UInt16>, rows: Int, bias: UnsafePointer<Float>?, into y: UnsafeMutablePointer<Float>,
         panels range: Range<Int>
     ) {
         vk_gemm_bfloat16_dots(
-            x.pointer + first * x.stride, rows, inputs, panels.assumingMemoryBound(to: UInt16.self), outputs, bias, y,
+            x, rows, inputs, panels.assumingMemoryBound(to: UInt16.self), outputs, bias, y,
             outputs, range.lowerBound, range.upperBound)
     }
 
