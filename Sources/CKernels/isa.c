@@ -4,6 +4,7 @@
 #include <string.h>
 
 static _Atomic int current_isa = -1;
+static _Thread_local int forced_isa = -1;
 
 int vk_isa_best(void) {
 #if defined(__x86_64__)
@@ -28,6 +29,7 @@ int vk_has_bfloat16_dots(void) {
 }
 
 int vk_isa(void) {
+  if (forced_isa >= 0) return forced_isa;
   int isa = atomic_load_explicit(&current_isa, memory_order_relaxed);
   if (isa >= 0) return isa;
   isa = vk_isa_best();
@@ -42,5 +44,5 @@ int vk_isa(void) {
 
 void vk_isa_force(int isa) {
   int best = vk_isa_best();
-  atomic_store_explicit(&current_isa, isa < best ? isa : best, memory_order_relaxed);
+  forced_isa = isa < best ? isa : best;
 }

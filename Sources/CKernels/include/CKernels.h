@@ -12,7 +12,7 @@
 int vk_isa(void);
 int vk_isa_best(void);
 int vk_has_bfloat16_dots(void);  // AVX512-BF16, unless VERNIER_KERNELS asks for less
-void vk_isa_force(int isa);  // for tests; isa <= vk_isa_best()
+void vk_isa_force(int isa);  // for tests, on the calling thread only; isa <= vk_isa_best()
 
 // ---- Thread pool -----------------------------------------------------------------------------------------------
 typedef void (*vk_task)(void *context, long part);
