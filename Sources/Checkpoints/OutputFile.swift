@@ -13,11 +13,12 @@ struct OutputFile: ~Copyable {
     private let descriptor: Int32
     private let path: String
 
-    /// Makes the file `path`, which must not exist. Throws ``VernierError/Code/fileAccess``, as all functions here do.
-    init(creating path: String) throws {
-        self.path = path
+    /// Makes the file `path`, which must not exist; errors speak of `place`, the file that it is to become. Throws
+    /// ``VernierError/Code/fileAccess``, as all functions here do.
+    init(creating path: String, for place: String) throws {
+        self.path = place
         descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw Self.failure(path, "cannot create a file there") }
+        guard descriptor >= 0 else { throw Self.failure(place, "cannot create a file there") }
     }
 
     deinit { close(descriptor) }

@@ -1,11 +1,5 @@
 import VernierCore
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// Collects tensors and writes them as one safetensors file, in one step and with the same bytes every time.
 ///
 /// Tensors stand by descending element size, then by name, so that each is aligned for its type (as the Python library
@@ -72,12 +66,10 @@ public struct SafetensorsWriter {
         let ordered = self.ordered
         let head = try header(of: ordered)
         try AtomicFile.replace(path) { temporary in
-            let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-            guard descriptor >= 0 else { throw Self.failure(path, "cannot create a file there") }
-            defer { close(descriptor) }
-            try head.withUnsafeBytes { try Self.write($0, to: descriptor, path) }
-            for entry in ordered { try entry.withBytes { try Self.write($0, to: descriptor, path) } }
-            guard fsync(descriptor) == 0 else { throw Self.failure(path, "cannot flush") }
+            var file = try OutputFile(creating: temporary, for: path)
+            try file.write(head)
+            for entry in ordered { try entry.withBytes { try file.write($0) } }
+            try file.synchronise()
         }
     }
 
@@ -128,29 +120,5 @@ public struct SafetensorsWriter {
                 expected: "a header of at most \(SafetensorsHeader.maximumByteCount) bytes", found: "\(text.count)")
         }
         return withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text
-    }
-
-    private static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: String) throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let written = writeSome(descriptor, UnsafeRawBufferPointer(rebasing: rest))
-            if written < 0 && errno == EINTR { continue }
-            guard written > 0 else { throw failure(path, "cannot write") }
-            rest = rest.dropFirst(written)
-        }
-    }
-
-    private static func writeSome(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
-        #if canImport(Glibc)
-        Glibc.write(descriptor, bytes.baseAddress, bytes.count)
-        #else
-        Darwin.write(descriptor, bytes.baseAddress, bytes.count)
-        #endif
-    }
-
-    private static func failure(_ path: String, _ what: String) -> VernierError {
-        VernierError(
-            .fileAccess, at: fileName(of: path), problems: ["\(what): \(systemMessage())"],
-            remedy: "Check that the folder of '\(path)' exists and can be written.")
     }
 }

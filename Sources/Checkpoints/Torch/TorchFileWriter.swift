@@ -29,7 +29,7 @@ public struct TorchFileWriter: ~Copyable {
     ) throws {
         try AtomicFile.replace(path) { temporary in
             var writer = TorchFileWriter(
-                zip: ZipWriter(try OutputFile(creating: temporary), alwaysZip64: alwaysZip64),
+                zip: ZipWriter(try OutputFile(creating: temporary, for: path), alwaysZip64: alwaysZip64),
                 pickler: StateDictPickler(under: key))
             try body(&writer)
             try writer.finish()
