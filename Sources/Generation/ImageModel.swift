@@ -72,36 +72,17 @@ public final class ImageModel: Sendable {
     ///
     /// Throws ``VernierError/Code/invalidArgument`` for any text if the model draws classes.
     public func encode(_ prompt: String) throws -> ImageCondition {
-        guard let prompts else { throw wrongKind(at: "prompt", found: "the text \(JSONValue.quoted(prompt))") }
+        guard let prompts else {
+            throw directory.configuration.wrongKind(at: "prompt", found: "the text \(JSONValue.quoted(prompt))")
+        }
         let features = try prompts.encode(prompt)
         return .text(TextRows(count: features.rows, width: features.width, values: features.values))
     }
 
-    /// Checks, before any work, that the model can draw what prompts ask for: texts or classes, and classes it has.
-    ///
-    /// Throws ``VernierError/Code/invalidArgument`` at the first line that it cannot draw.
+    /// Checks, before any work, that the model can draw what prompts ask for; throws as
+    /// ``ModelConfiguration/requireKnown(_:)`` does.
     public func requireKnown(_ prompts: some Sequence<CorpusPrompt>) throws {
-        for prompt in prompts {
-            let place = "prompt \(prompt.index + 1)"
-            switch (prompt.subject, network.classes) {
-            case (.text, nil): continue
-            case (.imageClass(let index), let classes?) where (0..<classes).contains(index): continue
-            case (.text(let text), _): throw wrongKind(at: place, found: "the text \(JSONValue.quoted(text))")
-            case (.imageClass(let index), _): throw wrongKind(at: place, found: "class \(index)")
-            }
-        }
-    }
-
-    private func wrongKind(at place: String, found: String) -> VernierError {
-        let name = identity.name
-        guard let classes = network.classes else {
-            return VernierError(
-                .invalidArgument, at: place, expected: "a text, as the model '\(name)' draws", found: found,
-                remedy: "Give texts (--prompt, or lines {\"prompt\": \"...\"}), or a class-conditional model.")
-        }
-        return VernierError(
-            .invalidArgument, at: place, expected: "a class from 0 to \(classes - 1), as the model '\(name)' draws",
-            found: found, remedy: "Give classes (--class, or lines {\"class\": 0}), or a text-to-image model.")
+        try directory.configuration.requireKnown(prompts)
     }
 
     /// The token ids of a text, for tests and diagnostics; none if the model draws classes.

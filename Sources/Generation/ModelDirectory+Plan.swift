@@ -29,10 +29,7 @@ extension ModelDirectory {
         }.max() ?? 0
     }
 
-    /// Whether the model is conditioned on texts and not on classes.
-    private var drawsTexts: Bool {
-        if case .infinity = configuration.architecture { true } else { false }
-    }
+    private var drawsTexts: Bool { configuration.classes == nil }
 
     /// Throws one ``VernierError/Code/mismatch`` with all differences unless a profile fits this model at its schedule.
     /// The weights are read, for their digest, only if the profile names some.

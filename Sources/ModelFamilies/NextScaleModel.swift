@@ -9,8 +9,6 @@ public protocol NextScaleModel: Sendable {
     var stack: TransformerStack { get }
     /// What is chosen for every token.
     var choices: ChoiceFormat { get }
-    /// Classes that pictures are conditioned on; nil if it is text.
-    var classes: Int? { get }
     /// Pixels of a picture.
     var pictureSize: (height: Int, width: Int) { get }
 

@@ -102,6 +102,12 @@ import VernierCore
                 ["expected a text, as the model 'tiny' draws", "found class 3", "--prompt"]
             ),
             (
+                [
+                    "generate", "--model", texts.path, "--class", "3", "--out", results.file("a.png"), "--dry-run",
+                ],
+                ["expected a text, as the model 'tiny' draws", "found class 3"]
+            ),
+            (
                 ["calibrate", "--model", model.path, "--prompts", words, "--out", results.file("s.h5")],
                 ["prompt 2: expected a class", "found the text \"a cat\""]
             ),

@@ -16,7 +16,8 @@ import VernierCore
 
     private func draw(_ path: String) throws -> [UInt8] {
         let model = try ImageModel(path: path)
-        let subject: CorpusPrompt.Subject = model.network.classes == nil ? .text("a red circle") : .imageClass(3)
+        let subject: CorpusPrompt.Subject =
+            model.directory.configuration.classes == nil ? .text("a red circle") : .imageClass(3)
         let request = try model.request(for: CorpusPrompt(index: 0, subject: subject), seed: 1)
         return try ImageGenerator(model: model).generate(
             [request], settings: model.defaultSettings)[0].picture.pixels

@@ -10,7 +10,7 @@ import Testing
         let directory = try TinyVARModel("var-a"), golden = try GoldenCase("var-a")
         let model = try withExtendedLifetime(directory) { try ImageModel(path: directory.path) }
         #expect(model.identity.family == "var" && model.identity.branches == 2 && model.identity.headWidth == 16)
-        #expect(model.defaultSettings.guidance == [1.5] && model.network.classes == 10)
+        #expect(model.defaultSettings.guidance == [1.5] && model.directory.configuration.classes == 10)
         #expect(model.network.choices == .codebook(96) && model.network.choices.name == "token")
         var hooks = GenerationHooks(), logits: [[Float]] = []
         hooks.forcedChoices = golden.choices

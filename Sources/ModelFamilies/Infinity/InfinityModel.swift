@@ -44,7 +44,6 @@ public struct InfinityModel: NextScaleModel {
     private var shape: InfinityShape { transformer.shape }
 
     public var stack: TransformerStack { transformer.stack }
-    public var classes: Int? { nil }
     public var choices: ChoiceFormat { .bits(shape.bits) }
     public var pictureSize: (height: Int, width: Int) {
         let grid = shape.codeGrid

@@ -40,7 +40,6 @@ public struct VARModel: NextScaleModel {
     private var shape: VARShape { transformer.shape }
 
     public var stack: TransformerStack { transformer.stack }
-    public var classes: Int? { shape.classes }
     public var choices: ChoiceFormat { .codebook(shape.codebookSize) }
     public var pictureSize: (height: Int, width: Int) {
         let each = tokenizer.decoder.pixelsPerCode

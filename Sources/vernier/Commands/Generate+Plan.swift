@@ -9,6 +9,7 @@ extension Generate {
     /// Prints what drawing `prompts` would cost; weights are not read, unless a profile names some.
     func printPlan(_ prompts: [CorpusPrompt]) throws {
         let directory = try ModelDirectory(path: model, schedule: schedule.choice())
+        try directory.configuration.requireKnown(prompts)
         let kept = try profile.map { try Profile(contentsOf: $0) }
         let name = profile.map(fileName) ?? "profile"
         if let kept {
