@@ -1,17 +1,37 @@
 // Packed-weight matrix product. Panels of 32 output columns; a block of up to 12 rows (AVX-512) or 6 rows x 16
 // columns (AVX2) of accumulators stays in registers while k runs. No blocking over k: one panel of K x 32 floats
 // fits the second-level cache for every K in use. Each output is one chain of fused multiply-adds over ascending k.
-// Weights in bfloat16 are widened as they are loaded: the same arithmetic, so the same bits as from float32 panels.
+//
+// Panels in bfloat16 hold pairs, P[N/32][K/2][32][2], as AVX512-BF16 wants them; float32 arithmetic gets both numbers of
+// a pair by a shift and a mask: the same products, so the same bits as from float32 panels.
+//
+// Rows of A are read as they lie, or packed into blocks A[M/12][K][12]: one stream in place of twelve, whose lines would
+// fall into the same few sets of the cache when K is a power of two.
 #include "CKernels.h"
 #include <math.h>
 #include <string.h>
 
-static inline float weight_at(int format, const void *panel, size_t index) {
-  if (format == VK_FLOAT32) return ((const float *)panel)[index];
-  uint32_t bits = (uint32_t)((const uint16_t *)panel)[index] << 16;
+enum { LARGEST_BLOCK = 12 };
+
+static long even(long k) { return k + (k & 1); }
+static size_t element_bytes(int format) { return format == VK_FLOAT32 ? sizeof(float) : sizeof(uint16_t); }
+static size_t panel_values(int format, long k) { return (size_t)VK_PANEL * (size_t)(format == VK_FLOAT32 ? k : even(k)); }
+
+size_t vk_panel_bytes(int format, long n, long k) {
+  return (size_t)((n + VK_PANEL - 1) / VK_PANEL) * panel_values(format, k) * element_bytes(format);
+}
+
+static inline float widened(uint16_t half) {
+  uint32_t bits = (uint32_t)half << 16;
   float x;
   memcpy(&x, &bits, sizeof x);
   return x;
+}
+
+// Column j of the weights of input i, in one panel.
+static inline float weight_at(int format, const void *panel, long i, long j) {
+  if (format == VK_FLOAT32) return ((const float *)panel)[i * VK_PANEL + j];
+  return widened(((const uint16_t *)panel)[(i / 2 * VK_PANEL + j) * 2 + i % 2]);
 }
 
 void vk_pack(const float *w, long ldw, long n, long k, float *panels) {
@@ -29,13 +49,13 @@ void vk_pack(const float *w, long ldw, long n, long k, float *panels) {
 
 void vk_pack_bfloat16(const float *w, long ldw, long n, long k, uint16_t *panels) {
   for (long p = 0; p * VK_PANEL < n; p++) {
-    uint16_t *panel = panels + (size_t)p * VK_PANEL * k;
+    uint16_t *panel = panels + (size_t)p * panel_values(VK_BFLOAT16, k);
     for (long j = 0; j < VK_PANEL; j++) {
       const float *row = p * VK_PANEL + j < n ? w + (size_t)(p * VK_PANEL + j) * ldw : NULL;
-      for (long i = 0; i < k; i++) {
+      for (long i = 0; i < even(k); i++) {
         uint32_t bits = 0;
-        if (row) memcpy(&bits, row + i, sizeof bits);
-        panel[i * VK_PANEL + j] = (uint16_t)(bits >> 16);
+        if (row && i < k) memcpy(&bits, row + i, sizeof bits);
+        panel[(i / 2 * VK_PANEL + j) * 2 + i % 2] = (uint16_t)(bits >> 16);
       }
     }
   }
@@ -53,8 +73,8 @@ int vk_fits_bfloat16(const float *x, long count) {
 
 void vk_unpack(int format, const void *panels, long n, long k, float *w) {
   for (long row = 0; row < n; row++) {
-    size_t start = (size_t)(row / VK_PANEL) * VK_PANEL * k + row % VK_PANEL;
-    for (long i = 0; i < k; i++) w[(size_t)row * k + i] = weight_at(format, panels, start + (size_t)i * VK_PANEL);
+    const char *panel = (const char *)panels + (size_t)(row / VK_PANEL) * panel_values(format, k) * element_bytes(format);
+    for (long i = 0; i < k; i++) w[(size_t)row * k + i] = weight_at(format, panel, i, row % VK_PANEL);
   }
 }
 
@@ -71,23 +91,33 @@ void vk_pack_transposed(const float *wt, long ldw, long n, long k, float *panels
   }
 }
 
+long vk_block_count(long m) { return m > 0 ? (m + LARGEST_BLOCK - 1) / LARGEST_BLOCK : 0; }
+
+// Where a block goes: 32 columns or, in the last panel, fewer; `bias` is added as the block is stored, or NULL.
+typedef struct {
+  float *c;
+  long ldc, columns;
+  const float *bias;
+} destination;
+
 // ---- Plain C: the reference and the fallback (on arm64 fmaf is one instruction and the inner loop vectorises).
-static void gemm_plain(int format, const float *a, long lda, long m, long k, const void *panel, long columns,
-                       const float *bias, float *c, long ldc) {
+// Row r's number i is at a[r * row_step + i * step].
+static void block_plain(int format, int rows, const float *a, long row_step, long step, long k, const void *panel,
+                        const destination *to) {
   float weights[VK_PANEL];
-  for (long r = 0; r < m; r++) {
+  for (long r = 0; r < rows; r++) {
     float sum[VK_PANEL];
     for (int j = 0; j < VK_PANEL; j++) sum[j] = 0;
     for (long i = 0; i < k; i++) {
-      float x = a[r * lda + i];
+      float x = a[r * row_step + i * step];
       const float *row = (const float *)panel + i * VK_PANEL;
       if (format != VK_FLOAT32) {
-        for (int j = 0; j < VK_PANEL; j++) weights[j] = weight_at(format, panel, (size_t)i * VK_PANEL + j);
+        for (int j = 0; j < VK_PANEL; j++) weights[j] = weight_at(format, panel, i, j);
         row = weights;
       }
       for (int j = 0; j < VK_PANEL; j++) sum[j] = __builtin_fmaf(x, row[j], sum[j]);
     }
-    for (long j = 0; j < columns; j++) c[r * ldc + j] = bias ? sum[j] + bias[j] : sum[j];
+    for (long j = 0; j < to->columns; j++) to->c[r * to->ldc + j] = to->bias ? sum[j] + to->bias[j] : sum[j];
   }
 }
 
@@ -98,231 +128,304 @@ static void gemm_plain(int format, const float *a, long lda, long m, long k, con
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-ALWAYS __m256 load_avx2(const int format, const void *panel, size_t index) {
-  if (format == VK_FLOAT32) return _mm256_loadu_ps((const float *)panel + index);
-  __m128i half = _mm_loadu_si128((const __m128i *)((const uint16_t *)panel + index));
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+// Stores half a row of a block: `c` 8 columns from `first` and 8 more.
+ALWAYS void store_avx2(const destination *to, int r, int first, __m256 c0, __m256 c1) {
+  float *at = to->c + r * to->ldc + first;
+  if (to->columns == VK_PANEL) {
+    if (to->bias) {
+      c0 = _mm256_add_ps(c0, _mm256_loadu_ps(to->bias + first));
+      c1 = _mm256_add_ps(c1, _mm256_loadu_ps(to->bias + first + 8));
+    }
+    _mm256_storeu_ps(at, c0);
+    _mm256_storeu_ps(at + 8, c1);
+    return;
+  }
+  float sum[16];
+  _mm256_storeu_ps(sum, c0);
+  _mm256_storeu_ps(sum + 8, c1);
+  for (long j = 0; j < 16 && first + j < to->columns; j++) at[j] = to->bias ? sum[j] + to->bias[first + j] : sum[j];
 }
-ALWAYS void rows_avx2(const int format, const int MR, const float *a, long lda, long k, const void *b, int half, float *c,
-                      long ldc) {
+ALWAYS void step_avx2(const int MR, const float *a, long row_step, __m256 b0, __m256 b1, __m256 *c0, __m256 *c1) {
+  UNROLL for (int r = 0; r < MR; r++) {
+    __m256 x = _mm256_broadcast_ss(a + r * row_step);
+    c0[r] = _mm256_fmadd_ps(x, b0, c0[r]);
+    c1[r] = _mm256_fmadd_ps(x, b1, c1[r]);
+  }
+}
+ALWAYS void rows_avx2(const int format, const int packed, const int MR, const float *a, long stride, long k, const void *b,
+                      int first, const destination *to) {
+  const long row_step = packed ? 1 : stride, step = packed ? stride : 1;
   __m256 c0[6], c1[6];
   UNROLL for (int r = 0; r < MR; r++) { c0[r] = _mm256_setzero_ps(); c1[r] = _mm256_setzero_ps(); }
-  for (long i = 0; i < k; i++) {
-    size_t index = (size_t)i * VK_PANEL + 16 * half;
-    __m256 b0 = load_avx2(format, b, index), b1 = load_avx2(format, b, index + 8);
-    UNROLL for (int r = 0; r < MR; r++) {
-      __m256 x = _mm256_broadcast_ss(a + r * lda + i);
-      c0[r] = _mm256_fmadd_ps(x, b0, c0[r]);
-      c1[r] = _mm256_fmadd_ps(x, b1, c1[r]);
+  if (format == VK_FLOAT32) {
+    const float *w = (const float *)b + first;
+    for (long i = 0; i < k; i++, a += step, w += VK_PANEL)
+      step_avx2(MR, a, row_step, _mm256_loadu_ps(w), _mm256_loadu_ps(w + 8), c0, c1);
+  } else {
+    const uint16_t *w = (const uint16_t *)b + 2 * first;
+    const __m256i upper = _mm256_set1_epi32((int)0xffff0000);
+    for (long i = 0; i < k; i += 2, a += 2 * step, w += 2 * VK_PANEL) {
+      __m256i p0 = _mm256_loadu_si256((const __m256i *)w), p1 = _mm256_loadu_si256((const __m256i *)(w + 16));
+      step_avx2(MR, a, row_step, _mm256_castsi256_ps(_mm256_slli_epi32(p0, 16)),
+                _mm256_castsi256_ps(_mm256_slli_epi32(p1, 16)), c0, c1);
+      if (i + 1 < k)
+        step_avx2(MR, a + step, row_step, _mm256_castsi256_ps(_mm256_and_si256(p0, upper)),
+                  _mm256_castsi256_ps(_mm256_and_si256(p1, upper)), c0, c1);
     }
   }
-  UNROLL for (int r = 0; r < MR; r++) {
-    _mm256_storeu_ps(c + r * ldc + 16 * half, c0[r]);
-    _mm256_storeu_ps(c + r * ldc + 16 * half + 8, c1[r]);
+  UNROLL for (int r = 0; r < MR; r++) store_avx2(to, r, first, c0[r], c1[r]);
+}
+ALWAYS void block_avx2(const int format, const int packed, int rows, const float *a, long stride, long k, const void *b,
+                       const destination *to) {
+  for (int from = 0; from < rows; from += 6) {
+    destination part = *to;
+    part.c += from * to->ldc;
+    const float *x = a + (packed ? from : from * stride);
+    for (int first = 0; first < VK_PANEL; first += 16)
+      switch (rows - from) {
+        case 1: rows_avx2(format, packed, 1, x, stride, k, b, first, &part); break;
+        case 2: rows_avx2(format, packed, 2, x, stride, k, b, first, &part); break;
+        case 3: rows_avx2(format, packed, 3, x, stride, k, b, first, &part); break;
+        case 4: rows_avx2(format, packed, 4, x, stride, k, b, first, &part); break;
+        case 5: rows_avx2(format, packed, 5, x, stride, k, b, first, &part); break;
+        default: rows_avx2(format, packed, 6, x, stride, k, b, first, &part); break;
+      }
   }
 }
-ALWAYS void block_avx2(const int format, int rows, const float *a, long lda, long k, const void *b, float *c, long ldc) {
-  for (int half = 0; half < 2; half++) {
-    switch (rows) {
-      case 1: rows_avx2(format, 1, a, lda, k, b, half, c, ldc); break;
-      case 2: rows_avx2(format, 2, a, lda, k, b, half, c, ldc); break;
-      case 3: rows_avx2(format, 3, a, lda, k, b, half, c, ldc); break;
-      case 4: rows_avx2(format, 4, a, lda, k, b, half, c, ldc); break;
-      case 5: rows_avx2(format, 5, a, lda, k, b, half, c, ldc); break;
-      default: rows_avx2(format, 6, a, lda, k, b, half, c, ldc); break;
-    }
+#define BLOCK(name, body, format, packed)                                                                              \
+  static void name(int rows, const float *a, long stride, long k, const void *b, const destination *to) {              \
+    body(format, packed, rows, a, stride, k, b, to);                                                                   \
   }
-}
-static void float32_avx2(int rows, const float *a, long lda, long k, const void *b, float *c, long ldc) {
-  block_avx2(VK_FLOAT32, rows, a, lda, k, b, c, ldc);
-}
-static void bfloat16_avx2(int rows, const float *a, long lda, long k, const void *b, float *c, long ldc) {
-  block_avx2(VK_BFLOAT16, rows, a, lda, k, b, c, ldc);
-}
+BLOCK(float32_avx2, block_avx2, VK_FLOAT32, 0)
+BLOCK(float32_packed_avx2, block_avx2, VK_FLOAT32, 1)
+BLOCK(bfloat16_avx2, block_avx2, VK_BFLOAT16, 0)
+BLOCK(bfloat16_packed_avx2, block_avx2, VK_BFLOAT16, 1)
 #pragma clang attribute pop
 
-#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,fma,avx2"))), apply_to = function)
-ALWAYS __m512 load_avx512(const int format, const void *panel, size_t index) {
-  if (format == VK_FLOAT32) return _mm512_loadu_ps((const float *)panel + index);
-  __m256i half = _mm256_loadu_si256((const __m256i *)((const uint16_t *)panel + index));
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+#define AVX512 "avx512f,avx512vl,avx512bw,avx512dq,fma,avx2"
+#define EACH_BLOCK(call)                                                                                               \
+  switch (rows) {                                                                                                      \
+    case 1: call(1); break;                                                                                            \
+    case 2: call(2); break;                                                                                            \
+    case 3: call(3); break;                                                                                            \
+    case 4: call(4); break;                                                                                            \
+    case 5: call(5); break;                                                                                            \
+    case 6: call(6); break;                                                                                            \
+    case 7: call(7); break;                                                                                            \
+    case 8: call(8); break;                                                                                            \
+    case 9: call(9); break;                                                                                            \
+    case 10: call(10); break;                                                                                          \
+    case 11: call(11); break;                                                                                          \
+    default: call(12); break;                                                                                          \
+  }
+
+#pragma clang attribute push(__attribute__((target(AVX512))), apply_to = function)
+ALWAYS void store_avx512(const int MR, const destination *to, const __m512 *c0, const __m512 *c1) {
+  if (to->columns == VK_PANEL) {
+    __m512 b0 = _mm512_setzero_ps(), b1 = b0;
+    if (to->bias) {
+      b0 = _mm512_loadu_ps(to->bias);
+      b1 = _mm512_loadu_ps(to->bias + 16);
+    }
+    UNROLL for (int r = 0; r < MR; r++) {
+      // Adding a zero would change the sign of another.
+      _mm512_storeu_ps(to->c + r * to->ldc, to->bias ? _mm512_add_ps(c0[r], b0) : c0[r]);
+      _mm512_storeu_ps(to->c + r * to->ldc + 16, to->bias ? _mm512_add_ps(c1[r], b1) : c1[r]);
+    }
+    return;
+  }
+  const uint32_t columns = ((uint32_t)1 << to->columns) - 1;
+  const __mmask16 m0 = (__mmask16)columns, m1 = (__mmask16)(columns >> 16);
+  UNROLL for (int r = 0; r < MR; r++) {
+    __m512 x0 = c0[r], x1 = c1[r];
+    if (to->bias) {
+      x0 = _mm512_add_ps(x0, _mm512_maskz_loadu_ps(m0, to->bias));
+      x1 = _mm512_add_ps(x1, _mm512_maskz_loadu_ps(m1, to->bias + 16));
+    }
+    _mm512_mask_storeu_ps(to->c + r * to->ldc, m0, x0);
+    _mm512_mask_storeu_ps(to->c + r * to->ldc + 16, m1, x1);
+  }
 }
-ALWAYS void rows_avx512(const int format, const int MR, const float *a, long lda, long k, const void *b, float *c, long ldc) {
+ALWAYS void step_avx512(const int MR, const float *a, long row_step, __m512 b0, __m512 b1, __m512 *c0, __m512 *c1) {
+  UNROLL for (int r = 0; r < MR; r++) {
+    __m512 x = _mm512_set1_ps(a[r * row_step]);
+    c0[r] = _mm512_fmadd_ps(x, b0, c0[r]);
+    c1[r] = _mm512_fmadd_ps(x, b1, c1[r]);
+  }
+}
+ALWAYS void rows_avx512(const int format, const int packed, const int MR, const float *a, long stride, long k,
+                        const void *b, const destination *to) {
+  const long row_step = packed ? 1 : stride, step = packed ? stride : 1;
   __m512 c0[12], c1[12];
   UNROLL for (int r = 0; r < MR; r++) { c0[r] = _mm512_setzero_ps(); c1[r] = _mm512_setzero_ps(); }
-  for (long i = 0; i < k; i++) {
-    size_t index = (size_t)i * VK_PANEL;
-    __m512 b0 = load_avx512(format, b, index), b1 = load_avx512(format, b, index + 16);
-    UNROLL for (int r = 0; r < MR; r++) {
-      __m512 x = _mm512_set1_ps(a[r * lda + i]);
-      c0[r] = _mm512_fmadd_ps(x, b0, c0[r]);
-      c1[r] = _mm512_fmadd_ps(x, b1, c1[r]);
+  if (format == VK_FLOAT32) {
+    const float *w = (const float *)b;
+    for (long i = 0; i < k; i++, a += step, w += VK_PANEL)
+      step_avx512(MR, a, row_step, _mm512_loadu_ps(w), _mm512_loadu_ps(w + 16), c0, c1);
+  } else {
+    const uint16_t *w = (const uint16_t *)b;
+    const __m512i upper = _mm512_set1_epi32((int)0xffff0000);
+    for (long i = 0; i < k; i += 2, a += 2 * step, w += 2 * VK_PANEL) {
+      __m512i p0 = _mm512_loadu_si512(w), p1 = _mm512_loadu_si512(w + VK_PANEL);
+      step_avx512(MR, a, row_step, _mm512_castsi512_ps(_mm512_slli_epi32(p0, 16)),
+                  _mm512_castsi512_ps(_mm512_slli_epi32(p1, 16)), c0, c1);
+      if (i + 1 < k)
+        step_avx512(MR, a + step, row_step, _mm512_castsi512_ps(_mm512_and_si512(p0, upper)),
+                    _mm512_castsi512_ps(_mm512_and_si512(p1, upper)), c0, c1);
     }
   }
-  UNROLL for (int r = 0; r < MR; r++) {
-    _mm512_storeu_ps(c + r * ldc, c0[r]);
-    _mm512_storeu_ps(c + r * ldc + 16, c1[r]);
-  }
+  store_avx512(MR, to, c0, c1);
 }
-ALWAYS void block_avx512(const int format, int rows, const float *a, long lda, long k, const void *b, float *c, long ldc) {
-  switch (rows) {
-    case 1: rows_avx512(format, 1, a, lda, k, b, c, ldc); break;
-    case 2: rows_avx512(format, 2, a, lda, k, b, c, ldc); break;
-    case 3: rows_avx512(format, 3, a, lda, k, b, c, ldc); break;
-    case 4: rows_avx512(format, 4, a, lda, k, b, c, ldc); break;
-    case 5: rows_avx512(format, 5, a, lda, k, b, c, ldc); break;
-    case 6: rows_avx512(format, 6, a, lda, k, b, c, ldc); break;
-    case 7: rows_avx512(format, 7, a, lda, k, b, c, ldc); break;
-    case 8: rows_avx512(format, 8, a, lda, k, b, c, ldc); break;
-    case 9: rows_avx512(format, 9, a, lda, k, b, c, ldc); break;
-    case 10: rows_avx512(format, 10, a, lda, k, b, c, ldc); break;
-    case 11: rows_avx512(format, 11, a, lda, k, b, c, ldc); break;
-    default: rows_avx512(format, 12, a, lda, k, b, c, ldc); break;
-  }
+ALWAYS void block_avx512(const int format, const int packed, int rows, const float *a, long stride, long k, const void *b,
+                         const destination *to) {
+#define CALL(MR) rows_avx512(format, packed, MR, a, stride, k, b, to)
+  EACH_BLOCK(CALL)
+#undef CALL
 }
-static void float32_avx512(int rows, const float *a, long lda, long k, const void *b, float *c, long ldc) {
-  block_avx512(VK_FLOAT32, rows, a, lda, k, b, c, ldc);
-}
-static void bfloat16_avx512(int rows, const float *a, long lda, long k, const void *b, float *c, long ldc) {
-  block_avx512(VK_BFLOAT16, rows, a, lda, k, b, c, ldc);
-}
+BLOCK(float32_avx512, block_avx512, VK_FLOAT32, 0)
+BLOCK(float32_packed_avx512, block_avx512, VK_FLOAT32, 1)
+BLOCK(bfloat16_avx512, block_avx512, VK_BFLOAT16, 0)
+BLOCK(bfloat16_packed_avx512, block_avx512, VK_BFLOAT16, 1)
 #pragma clang attribute pop
 
-// ---- Dot products of bfloat16 pairs (AVX512-BF16). The panels are the bfloat16 ones: two rows of 32 columns make pairs by
-// a permutation. The rows of A are rounded beforehand (vk_round_rows); an odd last number has a zero beside it.
-#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,fma,avx2"))), apply_to = function)
-static void round_avx512bf16(const float *from, long count, uint16_t *to) {
-  long i = 0;
-  for (; i + 16 <= count; i += 16)
-    _mm256_storeu_si256((__m256i *)(to + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
-  if (i < count) {
-    __mmask16 mask = (__mmask16)((1u << (count - i)) - 1);
-    uint16_t last[16];
-    _mm256_storeu_si256((__m256i *)last, (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, from + i)));
-    memcpy(to + i, last, sizeof(uint16_t) * (size_t)(count - i + (count & 1)));
-  }
-}
-ALWAYS void rows_dots(const int MR, const uint16_t *a, long lda, long k, const uint16_t *b, float *c, long ldc) {
-  static const uint16_t low[32] = {0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39,
-                                   8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
-  const __m512i first = _mm512_loadu_si512(low), second = _mm512_add_epi16(first, _mm512_set1_epi16(16));
+// ---- Dot products of bfloat16 pairs (AVX512-BF16), from rows packed in pairs.
+#pragma clang attribute push(__attribute__((target(AVX512 ",avx512bf16"))), apply_to = function)
+ALWAYS void rows_dots(const int MR, const uint32_t *a, long stride, long pairs, const uint16_t *w, const destination *to) {
   __m512 c0[12], c1[12];
   UNROLL for (int r = 0; r < MR; r++) { c0[r] = _mm512_setzero_ps(); c1[r] = _mm512_setzero_ps(); }
-  for (long i = 0; i < k; i += 2) {
-    __m512i even = _mm512_loadu_si512(b + i * VK_PANEL);
-    __m512i odd = i + 1 < k ? _mm512_loadu_si512(b + (i + 1) * VK_PANEL) : _mm512_setzero_si512();
-    __m512bh b0 = (__m512bh)_mm512_permutex2var_epi16(even, first, odd);
-    __m512bh b1 = (__m512bh)_mm512_permutex2var_epi16(even, second, odd);
+  for (long i = 0; i < pairs; i++, a += stride, w += 2 * VK_PANEL) {
+    __m512bh b0 = (__m512bh)_mm512_loadu_si512(w), b1 = (__m512bh)_mm512_loadu_si512(w + VK_PANEL);
     UNROLL for (int r = 0; r < MR; r++) {
-      int pair;
-      memcpy(&pair, a + r * lda + i, sizeof pair);
-      __m512bh x = (__m512bh)_mm512_set1_epi32(pair);
+      __m512bh x = (__m512bh)_mm512_set1_epi32((int)a[r]);
       c0[r] = _mm512_dpbf16_ps(c0[r], x, b0);
       c1[r] = _mm512_dpbf16_ps(c1[r], x, b1);
     }
   }
-  UNROLL for (int r = 0; r < MR; r++) {
-    _mm512_storeu_ps(c + r * ldc, c0[r]);
-    _mm512_storeu_ps(c + r * ldc + 16, c1[r]);
+  store_avx512(MR, to, c0, c1);
+}
+static void dots_avx512bf16(int rows, const uint32_t *a, long stride, long pairs, const uint16_t *w, const destination *to) {
+#define CALL(MR) rows_dots(MR, a, stride, pairs, w, to)
+  EACH_BLOCK(CALL)
+#undef CALL
+}
+// Four rows' next sixteen numbers each, rounded: their eight pairs side by side, rows `stride` pairs apart.
+ALWAYS void round_four(const float *const from[4], long i, uint32_t *to, long stride) {
+  __m256i x[4];
+  UNROLL for (int r = 0; r < 4; r++) x[r] = (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from[r] + i));
+  __m256i t0 = _mm256_unpacklo_epi32(x[0], x[1]), t1 = _mm256_unpackhi_epi32(x[0], x[1]);
+  __m256i t2 = _mm256_unpacklo_epi32(x[2], x[3]), t3 = _mm256_unpackhi_epi32(x[2], x[3]);
+  __m256i y[4] = {_mm256_unpacklo_epi64(t0, t2), _mm256_unpackhi_epi64(t0, t2), _mm256_unpacklo_epi64(t1, t3),
+                  _mm256_unpackhi_epi64(t1, t3)};
+  UNROLL for (int p = 0; p < 4; p++) {
+    _mm_storeu_si128((__m128i *)(to + p * stride), _mm256_castsi256_si128(y[p]));
+    _mm_storeu_si128((__m128i *)(to + (p + 4) * stride), _mm256_extracti128_si256(y[p], 1));
   }
 }
-static void dots_avx512bf16(int rows, const uint16_t *a, long lda, long k, const uint16_t *b, float *c, long ldc) {
-  switch (rows) {
-    case 1: rows_dots(1, a, lda, k, b, c, ldc); break;
-    case 2: rows_dots(2, a, lda, k, b, c, ldc); break;
-    case 3: rows_dots(3, a, lda, k, b, c, ldc); break;
-    case 4: rows_dots(4, a, lda, k, b, c, ldc); break;
-    case 5: rows_dots(5, a, lda, k, b, c, ldc); break;
-    case 6: rows_dots(6, a, lda, k, b, c, ldc); break;
-    case 7: rows_dots(7, a, lda, k, b, c, ldc); break;
-    case 8: rows_dots(8, a, lda, k, b, c, ldc); break;
-    case 9: rows_dots(9, a, lda, k, b, c, ldc); break;
-    case 10: rows_dots(10, a, lda, k, b, c, ldc); break;
-    case 11: rows_dots(11, a, lda, k, b, c, ldc); break;
-    default: rows_dots(12, a, lda, k, b, c, ldc); break;
+static void round_block(const float *a, long lda, int rows, long k, uint32_t *to, long stride) {
+  int r = 0;
+  for (; r + 4 <= rows; r += 4) {
+    const float *const from[4] = {a + r * lda, a + (r + 1) * lda, a + (r + 2) * lda, a + (r + 3) * lda};
+    for (long i = 0; i + 16 <= k; i += 16) round_four(from, i, to + i / 2 * stride + r, stride);
   }
+  for (int row = 0; row < rows; row++)
+    for (long i = row < r ? k / 16 * 16 : 0; i < k; i += 16) {
+      __mmask16 mask = (__mmask16)(k - i < 16 ? (1u << (k - i)) - 1 : 0xffff);
+      uint32_t pairs[8];
+      _mm256_storeu_si256((__m256i *)pairs, (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, a + row * lda + i)));
+      for (long p = 0; p < 8 && i + 2 * p < k; p++) to[(i / 2 + p) * stride + row] = pairs[p];
+    }
 }
 #pragma clang attribute pop
+#endif
 
-// Adds the bias, and moves a block that was computed beside its place.
-static void finish_block(int rows, long columns, const float *from, long stride, const float *bias, float *c, long ldc) {
-  if (!bias && from == c) return;
-  for (int i = 0; i < rows; i++)
-    for (long j = 0; j < columns; j++) c[i * ldc + j] = bias ? from[i * stride + j] + bias[j] : from[i * stride + j];
+typedef void (*block_fn)(int, const float *, long, long, const void *, const destination *);
+static block_fn block_for(int isa, int format, int packed) {
+#if defined(__x86_64__)
+  if (isa == 2)
+    return format == VK_FLOAT32 ? (packed ? float32_packed_avx512 : float32_avx512)
+                                : (packed ? bfloat16_packed_avx512 : bfloat16_avx512);
+  if (isa == 1)
+    return format == VK_FLOAT32 ? (packed ? float32_packed_avx2 : float32_avx2)
+                                : (packed ? bfloat16_packed_avx2 : bfloat16_avx2);
+#endif
+  (void)isa, (void)format, (void)packed;
+  return NULL;
 }
 
-typedef void (*block_fn)(int, const float *, long, long, const void *, float *, long);
-static void gemm_blocks(block_fn block, long most, const float *a, long lda, long m, long k, const void *panel,
-                        long columns, const float *bias, float *c, long ldc) {
-  long blocks = (m + most - 1) / most, per = (m + blocks - 1) / blocks;
-  float spill[12 * VK_PANEL];
-  for (long r = 0; r < m; r += per) {
-    int rows = (int)(m - r < per ? m - r : per);
-    float *to = columns == VK_PANEL ? c + r * ldc : spill;
-    long stride = columns == VK_PANEL ? ldc : VK_PANEL;
-    block(rows, a + r * lda, lda, k, panel, to, stride);
-    finish_block(rows, columns, to, stride, bias, c + r * ldc, ldc);
+long vk_block_rows(long m) {
+  long blocks = vk_block_count(m);
+  return blocks ? (m + blocks - 1) / blocks : 1;
+}
+
+size_t vk_packed_rows_bytes(int rows, long m, long k) {
+  size_t values = (size_t)vk_block_count(m) * (size_t)vk_block_rows(m);
+  return rows == VK_ROWS_ROUNDED ? values * (size_t)even(k) * sizeof(uint16_t) : values * (size_t)k * sizeof(float);
+}
+
+typedef float float4 __attribute__((ext_vector_type(4)));
+
+static void pack_block(const float *a, long lda, int rows, long k, float *to, long stride) {
+  int r = 0;
+  for (; r + 4 <= rows; r += 4) {
+    const float *from = a + r * lda;
+    long i = 0;
+    for (; i + 4 <= k; i += 4) {
+      float4 x[4];
+      for (int j = 0; j < 4; j++) memcpy(&x[j], from + j * lda + i, sizeof x[j]);
+      float4 t0 = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5), t1 = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7);
+      float4 t2 = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5), t3 = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);
+      float4 y[4] = {__builtin_shufflevector(t0, t2, 0, 1, 4, 5), __builtin_shufflevector(t0, t2, 2, 3, 6, 7),
+                     __builtin_shufflevector(t1, t3, 0, 1, 4, 5), __builtin_shufflevector(t1, t3, 2, 3, 6, 7)};
+      for (int j = 0; j < 4; j++) memcpy(to + (i + j) * stride + r, &y[j], sizeof y[j]);
+    }
+    for (; i < k; i++)
+      for (int j = 0; j < 4; j++) to[i * stride + r + j] = from[j * lda + i];
+  }
+  for (; r < rows; r++)
+    for (long i = 0; i < k; i++) to[i * stride + r] = a[r * lda + i];
+}
+
+void vk_pack_rows(int rows, const float *a, long lda, long m, long k, long first_block, long last_block, void *to) {
+  long each = vk_block_rows(m);
+  for (long block = first_block; block < last_block; block++) {
+    long row = block * each;
+    int count = (int)(m - row < each ? m - row : each);
+    if (rows == VK_ROWS_PACKED) pack_block(a + row * lda, lda, count, k, (float *)to + row * k, each);
+#if defined(__x86_64__)
+    else if (vk_has_bfloat16_dots()) round_block(a + row * lda, lda, count, k, (uint32_t *)to + row * (even(k) / 2), each);
+#endif
   }
 }
-#endif
 
-static void gemm(int format, const float *a, long lda, long m, long k, const void *panels, long n, const float *bias,
-                 float *c, long ldc, long first_panel, long last_panel) {
-  if (m <= 0) return;
-  int isa = vk_isa();
-  size_t each = format == VK_FLOAT32 ? sizeof(float) : sizeof(uint16_t);
+void vk_multiply_panels(const vk_product *product, long first_block, long last_block, long first_panel, long last_panel) {
+  const vk_product q = *product;
+  long each = vk_block_rows(q.m), pairs = even(q.k) / 2;
+  block_fn block = block_for(vk_isa(), q.format, q.rows == VK_ROWS_PACKED);
+  size_t panel_bytes = panel_values(q.format, q.k) * element_bytes(q.format);
   for (long p = first_panel; p < last_panel; p++) {
-    const void *panel = (const char *)panels + (size_t)p * VK_PANEL * k * each;
-    long columns = n - p * VK_PANEL < VK_PANEL ? n - p * VK_PANEL : VK_PANEL;
-    const float *panel_bias = bias ? bias + p * VK_PANEL : NULL;
-    float *to = c + p * VK_PANEL;
+    const void *panel = (const char *)q.panels + (size_t)p * panel_bytes;
+    long columns = q.n - p * VK_PANEL < VK_PANEL ? q.n - p * VK_PANEL : VK_PANEL;
+    for (long number = first_block; number < last_block; number++) {
+      long row = number * each;
+      int rows = (int)(q.m - row < each ? q.m - row : each);
+      destination to = {q.c + row * q.ldc + p * VK_PANEL, q.ldc, columns, q.bias ? q.bias + p * VK_PANEL : NULL};
+      if (q.rows == VK_ROWS_ROUNDED) {
 #if defined(__x86_64__)
-    if (isa > 0) {
-      block_fn block = isa == 2 ? (format == VK_FLOAT32 ? float32_avx512 : bfloat16_avx512)
-                                : (format == VK_FLOAT32 ? float32_avx2 : bfloat16_avx2);
-      gemm_blocks(block, isa == 2 ? 12 : 6, a, lda, m, k, panel, columns, panel_bias, to, ldc);
-      continue;
-    }
+        dots_avx512bf16(rows, (const uint32_t *)q.a + row * pairs, each, pairs, panel, &to);
 #endif
-    (void)isa;
-    gemm_plain(format, a, lda, m, k, panel, columns, panel_bias, to, ldc);
+        continue;
+      }
+      int packed = q.rows == VK_ROWS_PACKED;
+      const float *a = (const float *)q.a + row * (packed ? q.k : q.lda);
+      long stride = packed ? each : q.lda;
+      if (block) block(rows, a, stride, q.k, panel, &to);
+      else block_plain(q.format, rows, a, packed ? 1 : stride, packed ? stride : 1, q.k, panel, &to);
+    }
   }
 }
 
 void vk_gemm(const float *a, long lda, long m, long k, const float *panels, long n, const float *bias, float *c, long ldc,
              long first_panel, long last_panel) {
-  gemm(VK_FLOAT32, a, lda, m, k, panels, n, bias, c, ldc, first_panel, last_panel);
-}
-
-void vk_gemm_bfloat16(const float *a, long lda, long m, long k, const uint16_t *panels, long n, const float *bias, float *c,
-                      long ldc, long first_panel, long last_panel) {
-  gemm(VK_BFLOAT16, a, lda, m, k, panels, n, bias, c, ldc, first_panel, last_panel);
-}
-
-long vk_rounded_stride(long k) { return k + (k & 1); }
-
-void vk_round_rows(const float *a, long lda, long m, long k, uint16_t *to) {
-#if defined(__x86_64__)
-  if (!vk_has_bfloat16_dots()) return;
-  for (long r = 0; r < m; r++) round_avx512bf16(a + r * lda, k, to + r * vk_rounded_stride(k));
-#endif
-}
-
-void vk_gemm_bfloat16_dots(const uint16_t *a, long m, long k, const uint16_t *panels, long n, const float *bias, float *c,
-                           long ldc, long first_panel, long last_panel) {
-#if defined(__x86_64__)
-  if (!vk_has_bfloat16_dots() || m <= 0) return;
-  long lda = vk_rounded_stride(k), blocks = (m + 11) / 12, per = (m + blocks - 1) / blocks;
-  float spill[12 * VK_PANEL];
-  for (long p = first_panel; p < last_panel; p++) {
-    long columns = n - p * VK_PANEL < VK_PANEL ? n - p * VK_PANEL : VK_PANEL;
-    for (long r = 0; r < m; r += per) {
-      int rows = (int)(m - r < per ? m - r : per);
-      float *out = c + r * ldc + p * VK_PANEL, *to = columns == VK_PANEL ? out : spill;
-      long stride = columns == VK_PANEL ? ldc : VK_PANEL;
-      dots_avx512bf16(rows, a + r * lda, lda, k, panels + (size_t)p * VK_PANEL * k, to, stride);
-      finish_block(rows, columns, to, stride, bias ? bias + p * VK_PANEL : NULL, out, ldc);
-    }
-  }
-#endif
+  vk_product product = {a, VK_ROWS_AS_THEY_LIE, lda, m, k, panels, VK_FLOAT32, n, bias, c, ldc};
+  vk_multiply_panels(&product, 0, vk_block_count(m), first_panel, last_panel);
 }

@@ -25,6 +25,24 @@ static _Thread_local int thread_index = 0;
 
 int vk_thread_index(void) { return thread_index; }
 
+static pthread_key_t block_key;
+static pthread_once_t block_once = PTHREAD_ONCE_INIT;
+static _Thread_local struct { void *start; size_t bytes; } thread_block;
+
+static void make_block_key(void) { pthread_key_create(&block_key, free); }
+
+void *vk_thread_block(size_t bytes) {
+  if (bytes <= thread_block.bytes) return thread_block.start;
+  pthread_once(&block_once, make_block_key);
+  free(thread_block.start);
+  thread_block.start = NULL;
+  thread_block.bytes = 0;
+  if (posix_memalign(&thread_block.start, 64, bytes)) thread_block.start = NULL;
+  else thread_block.bytes = bytes;
+  pthread_setspecific(block_key, thread_block.start);
+  return thread_block.start;
+}
+
 static inline void relax(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

@@ -106,18 +106,19 @@ public final class Convolution: @unchecked Sendable {
         let stripCount = input.isPlain ? 0 : most * rowValues
         let patchCount = kernelSide == 3 ? Self.tileRows * weights.inputs : 0
         let sumCount = adding ? Self.tileRows * outputs : 0
-        // Two rounded numbers take the place of one.
         let isRounded = weights.arithmetic == .bfloat16
-        let roundedCount = isRounded ? Self.tileRows * vk_rounded_stride(weights.inputs) / 2 : 0
-        let scratch = ThreadScratch(countEach: stripCount + patchCount + sumCount + roundedCount)
+        let roundedBytes =
+            isRounded ? ProductRows.byteCount(.rounded, count: Self.tileRows, width: weights.inputs) : 0
         nonisolated(unsafe) let (input, y) = (input, y)
         Parallel.forEach(parts: parts) { [self] part in
             let rows = (part * height / parts)..<((part + 1) * height / parts)
-            let strip = scratch.pointer, patches = strip + stripCount, sums = patches + patchCount
-            let rounded = UnsafeMutableRawPointer(sums + sumCount).assumingMemoryBound(to: UInt16.self)
+            let floatCount = stripCount + patchCount + sumCount
+            let strip = ThreadBlock.reserve(byteCount: floatCount * 4 + roundedBytes)
+                .bindMemory(to: Float.self, capacity: floatCount)
+            let patches = strip + stripCount, sums = patches + patchCount, rounded = sums + sumCount
             convolve(
                 input, rows: rows, strip: strip, patches: patches, sums: adding ? sums : nil,
-                rounded: isRounded ? rounded : nil, into: y)
+                rounded: isRounded ? UnsafeMutableRawPointer(rounded) : nil, into: y)
         }
     }
 
@@ -125,7 +126,7 @@ public final class Convolution: @unchecked Sendable {
     /// a tile in bfloat16, nil in float32 arithmetic.
     private func convolve(
         _ input: Input, rows: Range<Int>, strip: UnsafeMutablePointer<Float>, patches: UnsafeMutablePointer<Float>,
-        sums: UnsafeMutablePointer<Float>?, rounded: UnsafeMutablePointer<UInt16>?, into y: UnsafeMutablePointer<Float>
+        sums: UnsafeMutablePointer<Float>?, rounded: UnsafeMutableRawPointer?, into y: UnsafeMutablePointer<Float>
     ) {
         let width = input.outputWidth, reach = kernelSide / 2
         var source = input.map, held = 0..<input.outputHeight
@@ -143,14 +144,11 @@ public final class Convolution: @unchecked Sendable {
                 vk_patches3x3(source, held.count, width, inputs, first - offset, first - offset + count, patches)
                 from = UnsafePointer(patches)
             }
-            let to = sums ?? y + first * outputs, panels = 0..<weights.panelCount
-            if let rounded {
-                vk_round_rows(from, weights.inputs, count, weights.inputs, rounded)
-                weights.multiply(rounded: rounded, rows: count, bias: bias.pointer, into: to, panels: panels)
-            } else {
-                weights.multiply(
-                    from, stride: weights.inputs, rows: count, bias: bias.pointer, into: to, panels: panels)
-            }
+            let given = ProductRows(from, count: count, width: weights.inputs, stride: weights.inputs)
+            let tile = rounded.map { given.arranged(.rounded, in: $0) } ?? given
+            weights.multiply(
+                tile, bias: bias.pointer, into: sums ?? y + first * outputs, blocks: 0..<tile.blockCount,
+                panels: 0..<weights.panelCount)
             if let sums { Kernels.addGated(y + first * outputs, sums, rows: count, width: outputs) }
         }
     }

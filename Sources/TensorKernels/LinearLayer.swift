@@ -55,34 +55,26 @@ public final class LinearLayer: @unchecked Sendable {
             vk_gemm_blas(x, stride, rows, inputs, stored.pointer, outputs, bias?.pointer, y, outputs)
             return
         }
-        // Rounded once for all panels and threads.
-        let rounded =
-            weights.arithmetic == .bfloat16 ? RoundedRows(x, rows: rows, width: inputs, stride: stride) : nil
-        let panelCount = weights.panelCount
-        func multiply(first: Int, count: Int, panels: Range<Int>) {
-            let to = y + first * outputs
-            if let rounded {
-                weights.multiply(
-                    rounded: rounded.pointer + first * rounded.stride, rows: count, bias: bias?.pointer, into: to,
-                    panels: panels)
-            } else {
-                weights.multiply(
-                    x + first * stride, stride: stride, rows: count, bias: bias?.pointer, into: to, panels: panels)
-            }
-        }
+        // Arranged once for all panels and threads, where that costs less than it saves.
+        let given = ProductRows(x, count: rows, width: inputs, stride: stride)
+        let panelCount = weights.panelCount, isLong = rows > 1 && inputs >= 256 && panelCount >= 8
+        let arranged = given.arranged(
+            weights.arithmetic == .bfloat16 ? .rounded : isLong ? .packed : .asTheyLie)
         // Small products are not worth waking a thread for; large ones are cut by panels, then by rows.
-        let work = rows * inputs * outputs
+        let work = rows * inputs * outputs, blocks = arranged.blockCount
         let wanted = work < 200_000 ? 1 : Parallel.threadCount * 2
         let panelParts = min(panelCount, wanted)
-        let rowParts = max(1, min(wanted / panelParts, rows / 96))
-        if panelParts * rowParts == 1 { return multiply(first: 0, count: rows, panels: 0..<panelCount) }
-        let rowsEach = (rows + rowParts - 1) / rowParts
+        let rowParts = max(1, min(wanted / panelParts, blocks / 8))
+        let weights = weights, bias = bias?.pointer
+        if panelParts * rowParts == 1 {
+            return weights.multiply(arranged, bias: bias, into: y, blocks: 0..<blocks, panels: 0..<panelCount)
+        }
         Parallel.forEach(parts: panelParts * rowParts) { part in
-            let panelPart = part % panelParts, firstRow = (part / panelParts) * rowsEach
-            let count = min(rowsEach, rows - firstRow)
-            guard count > 0 else { return }
-            let first = panelPart * panelCount / panelParts, last = (panelPart + 1) * panelCount / panelParts
-            multiply(first: firstRow, count: count, panels: first..<last)
+            let panelPart = part % panelParts, rowPart = part / panelParts
+            weights.multiply(
+                arranged, bias: bias, into: y,
+                blocks: (rowPart * blocks / rowParts)..<((rowPart + 1) * blocks / rowParts),
+                panels: (panelPart * panelCount / panelParts)..<((panelPart + 1) * panelCount / panelParts))
         }
     }
 

@@ -10,6 +10,8 @@ final class PackedWeights: @unchecked Sendable {
     enum Format: Sendable, Hashable {
         case float32
         case bfloat16
+
+        var kernelValue: Int32 { self == .float32 ? Int32(VK_FLOAT32) : Int32(VK_BFLOAT16) }
     }
     /// K.
     let inputs: Int
@@ -36,16 +38,15 @@ final class PackedWeights: @unchecked Sendable {
         let fits = weight.withUnsafeBufferPointer { vk_fits_bfloat16($0.baseAddress, $0.count) != 0 }
         let chosen = format ?? (fits ? .bfloat16 : .float32)
         self.format = chosen
-        let count = vk_packed_count(outputs, inputs)
-        byteCount = count * (chosen == .float32 ? 4 : 2)
+        byteCount = vk_panel_bytes(chosen.kernelValue, outputs, inputs)
         panels = UnsafeMutableRawPointer.allocate(byteCount: max(byteCount, 1), alignment: 64)
         weight.withUnsafeBufferPointer {
             guard let start = $0.baseAddress else { return }
             switch chosen {
             case .float32:
-                vk_pack(start, inputs, outputs, inputs, panels.bindMemory(to: Float.self, capacity: count))
+                vk_pack(start, inputs, outputs, inputs, panels.bindMemory(to: Float.self, capacity: byteCount / 4))
             case .bfloat16:
-                vk_pack_bfloat16(start, inputs, outputs, inputs, panels.bindMemory(to: UInt16.self, capacity: count))
+                vk_pack_bfloat16(start, inputs, outputs, inputs, panels.bindMemory(to: UInt16.self, capacity: byteCount / 2))
             }
         }
     }
@@ -63,38 +64,24 @@ final class PackedWeights: @unchecked Sendable {
     /// Panels of 32 outputs.
     var panelCount: Int { (outputs + 31) / 32 }
 
-    /// `y = x W^T + bias` for `rows` rows of `x`, for some panels; `y` has rows of ``outputs``.
+    /// `y = x W^T + bias` for some blocks of rows and some panels; `y` `[rows, outputs]`. In bfloat16 arithmetic rows are
+    /// ``ProductRows/Layout/rounded``, else not.
     func multiply(
-        _ x: UnsafePointer<Float>, stride: Int, rows: Int, bias: UnsafePointer<Float>?,
-        into y: UnsafeMutablePointer<Float>, panels range: Range<Int>
-    ) {
-        switch format {
-        case .float32:
-            vk_gemm(
-                x, stride, rows, inputs, panels.assumingMemoryBound(to: Float.self), outputs, bias, y, outputs,
-                range.lowerBound, range.upperBound)
-        case .bfloat16:
-            vk_gemm_bfloat16(
-                x, stride, rows, inputs, panels.assumingMemoryBound(to: UInt16.self), outputs, bias, y, outputs,
-                range.lowerBound, range.upperBound)
-        }
-    }
-
-    /// The same in bfloat16 arithmetic, for rows that `vk_round_rows` has rounded.
-    func multiply(
-        rounded x: UnsafePointer<UInt16>, rows: Int, bias: UnsafePointer<Float>?, into y: UnsafeMutablePointer<Float>,
+        _ x: ProductRows, bias: UnsafePointer<Float>?, into y: UnsafeMutablePointer<Float>, blocks: Range<Int>,
         panels range: Range<Int>
     ) {
-        vk_gemm_bfloat16_dots(
-            x, rows, inputs, panels.assumingMemoryBound(to: UInt16.self), outputs, bias, y,
-            outputs, range.lowerBound, range.upperBound)
+        precondition((x.layout == .rounded) == (arithmetic == .bfloat16), "rows are rounded where weights are")
+        var product = vk_product(
+            a: x.pointer, rows: x.layout.kernelValue, lda: x.stride, m: x.count, k: inputs, panels: panels,
+            format: format.kernelValue, n: outputs, bias: bias, c: y, ldc: outputs)
+        vk_multiply_panels(&product, blocks.lowerBound, blocks.upperBound, range.lowerBound, range.upperBound)
     }
 
     /// The matrix `[outputs, inputs]` as it was given, rounded for bfloat16 arithmetic.
     var matrix: [Float] {
         [Float](unsafeUninitializedCapacity: outputs * inputs) { result, count in
             if let start = result.baseAddress {
-                vk_unpack(format == .float32 ? Int32(VK_FLOAT32) : Int32(VK_BFLOAT16), panels, outputs, inputs, start)
+                vk_unpack(format.kernelValue, panels, outputs, inputs, start)
             }
             count = outputs * inputs
         }

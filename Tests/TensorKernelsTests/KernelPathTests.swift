@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test func weightsThatBfloat16HoldsGiveTheBitsOfFloat32InHalfTheBytes() throws {
+    @Test func weightsThatBfloat16HoldsAndPackedRowsGiveTheBitsOfFloat32() throws {
         var random = SplitMix64(seed: 12)
         try withEvery("rows", in: [1, 5, 12, 40]) { rows in
             try withEvery("outputs", in: [1, 32, 45, 96]) { outputs in
@@ -49,14 +49,19 @@ import Testing
                 let w = random.floats(outputs * inputs).map { Float(bitPattern: $0.bitPattern & 0xffff_0000) }
                 let narrow = PackedWeights(w, outputs: outputs, inputs: inputs)
                 let wide = PackedWeights(w, outputs: outputs, inputs: inputs, format: .float32)
-                #expect(narrow.format == .bfloat16 && narrow.byteCount * 2 == wide.byteCount)
+                #expect(narrow.format == .bfloat16 && narrow.byteCount * 37 == wide.byteCount * 19, "pairs: 38 inputs")
                 #expect(narrow.matrix == w && wide.matrix == w)
+                let given = FloatBuffer(x)
+                let rowsAsTheyLie = ProductRows(given.pointer, count: rows, width: inputs, stride: inputs)
                 let results = [narrow, wide].flatMap { weights in
-                    onEveryPath {
-                        let y = FloatBuffer.zeros(count: rows * outputs)
-                        weights.multiply(
-                            x, stride: inputs, rows: rows, bias: b, into: y.pointer, panels: 0..<weights.panelCount)
-                        return y.array
+                    [ProductRows.Layout.asTheyLie, .packed].flatMap { layout in
+                        onEveryPath {
+                            let y = FloatBuffer.zeros(count: rows * outputs), arranged = rowsAsTheyLie.arranged(layout)
+                            weights.multiply(
+                                arranged, bias: b, into: y.pointer, blocks: 0..<arranged.blockCount,
+                                panels: 0..<weights.panelCount)
+                            return y.array
+                        }
                     }
                 }
                 for result in results {

@@ -21,6 +21,9 @@ void vk_thread_count_set(int count);
 // Runs task(context, 0 ..< parts) on the pool, the caller included; returns when all parts are done. Not reentrant:
 // a call from inside a task runs serially.
 int vk_thread_index(void);         // 0 for the caller, 1... for pool threads, inside a task
+// A block of the calling thread's own, 64-byte aligned, contents undefined: it is the same one at the next call, grown if
+// need be, and goes with the thread. NULL if there is no memory.
+void *vk_thread_block(size_t bytes);
 void vk_parallel(long parts, vk_task task __attribute__((swift_attr("@Sendable"))), void *context);
 
 // How numbers are stored: weights in the first two, rows of the cache (see below) in all.
@@ -29,27 +32,46 @@ enum { VK_FLOAT32 = 0, VK_BFLOAT16 = 1, VK_INT8 = 2, VK_INT4 = 3 };
 // ---- Matrix product --------------------------------------------------------------------------------------------
 enum { VK_PANEL = 32 };
 static inline size_t vk_packed_count(long n, long k) { return (size_t)((n + VK_PANEL - 1) / VK_PANEL) * VK_PANEL * (size_t)k; }
-// W [N, K] (row stride ldw) -> panels P[N/32][K][32], zero padded.
+// The bytes of a matrix's panels in VK_FLOAT32, P[N/32][K][32], or VK_BFLOAT16, in pairs of inputs, P[N/32][K/2][32][2].
+size_t vk_panel_bytes(int format, long n, long k);
+// W [N, K] (row stride ldw) -> panels, zero padded.
 void vk_pack(const float *w, long ldw, long n, long k, float *panels);
-// The same panels in bfloat16: the upper halves of the numbers. Exact if vk_fits_bfloat16.
+// The same in bfloat16: the upper halves of the numbers. Exact if vk_fits_bfloat16.
 void vk_pack_bfloat16(const float *w, long ldw, long n, long k, uint16_t *panels);
 int vk_fits_bfloat16(const float *x, long count);
 // Panels in VK_FLOAT32 or VK_BFLOAT16 -> W [N, K].
 void vk_unpack(int format, const void *panels, long n, long k, float *w);
-// W^T [K, N] (row stride ldw) -> the same panels.
+// W^T [K, N] (row stride ldw) -> panels in float32.
 void vk_pack_transposed(const float *wt, long ldw, long n, long k, float *panels);
-// C [M, N] = A [M, K] * W^T + bias for panels first ..< last (bias NULL: none). Row strides lda, ldc.
+
+// How the rows of A are given: as they lie; packed into blocks of up to 12 rows side by side, float32; or so packed and
+// rounded to bfloat16, to the nearest, in pairs: for products of pairs added in float32, where vk_has_bfloat16_dots().
+enum { VK_ROWS_AS_THEY_LIE = 0, VK_ROWS_PACKED = 1, VK_ROWS_ROUNDED = 2 };
+long vk_block_count(long m);  // into how many blocks M rows are cut, and how many rows are in each but the last
+long vk_block_rows(long m);
+size_t vk_packed_rows_bytes(int rows, long m, long k);
+// Packs some blocks of A [M, K] (row stride lda); `to` is where the first of all goes.
+void vk_pack_rows(int rows, const float *a, long lda, long m, long k, long first_block, long last_block, void *to);
+
+// C [M, N] = A [M, K] * W^T + bias (NULL: none). Panels in bfloat16 give bit for bit what float32 panels of the same
+// numbers give, packed rows what rows as they lie give; VK_ROWS_ROUNDED goes with panels in bfloat16 only.
+typedef struct {
+  const void *a;
+  int rows;                         // VK_ROWS_...
+  long lda;                         // of rows as they lie
+  long m, k;
+  const void *panels;
+  int format;                       // of the panels
+  long n;
+  const float *bias;                // [N]
+  float *c;
+  long ldc;
+} vk_product;
+// Some blocks of rows times some panels.
+void vk_multiply_panels(const vk_product *product, long first_block, long last_block, long first_panel, long last_panel);
+// The product of rows as they lie and panels in float32, for some panels.
 void vk_gemm(const float *a, long lda, long m, long k, const float *panels, long n, const float *bias, float *c,
              long ldc, long first_panel, long last_panel);
-// The same from panels in bfloat16: bit for bit what float32 panels of the same numbers give.
-void vk_gemm_bfloat16(const float *a, long lda, long m, long k, const uint16_t *panels, long n, const float *bias,
-                      float *c, long ldc, long first_panel, long last_panel);
-// A [M, K] -> bfloat16, to the nearest, rows vk_rounded_stride(K) apart; only where vk_has_bfloat16_dots().
-long vk_rounded_stride(long k);
-void vk_round_rows(const float *a, long lda, long m, long k, uint16_t *to);
-// The product of rounded rows and panels in bfloat16, products of pairs added in float32 over ascending k; likewise.
-void vk_gemm_bfloat16_dots(const uint16_t *a, long m, long k, const uint16_t *panels, long n, const float *bias, float *c,
-                           long ldc, long first_panel, long last_panel);
 // The same product through the system's BLAS (OpenBLAS, Accelerate), W as stored [N, K]; bits may differ.
 void vk_gemm_blas(const float *a, long lda, long m, long k, const float *w, long n, const float *bias, float *c, long ldc);
 
