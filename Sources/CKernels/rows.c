@@ -9,6 +9,8 @@
 #pragma clang diagnostic ignored "-Wpsabi"
 typedef float v16 __attribute__((ext_vector_type(16)));
 typedef int i16x __attribute__((ext_vector_type(16)));
+typedef uint32_t u16x __attribute__((ext_vector_type(16)));
+typedef uint64_t w16x __attribute__((ext_vector_type(16)));
 
 #define SUFFIX _plain
 #include "rows_body.h"
@@ -113,4 +115,18 @@ int vk_all_finite(const float *x, long count) {
     worst = magnitude > worst ? magnitude : worst;
   }
   return worst < 0x7f800000u;
+}
+
+long vk_count_at_least(const float *x, long count, float limit) {
+  long reached;
+  DISPATCH(count_at_least, x, count, limit, &reached);
+  return reached;
+}
+long vk_places_at_least(const float *x, long count, float limit, int32_t *places) {
+  long reached;
+  DISPATCH(places_at_least, x, count, limit, places, &reached);
+  return reached;
+}
+void vk_philox(uint64_t seed, uint32_t c0, const uint32_t *c1, uint32_t c2, uint32_t c3, long count, uint32_t *words) {
+  DISPATCH(philox, seed, c0, c1, c2, c3, count, words);
 }

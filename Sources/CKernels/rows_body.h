@@ -238,6 +238,51 @@ static void FN(add_signed)(const float *x, long ldx, long rows, long count, cons
       sums[j * sign_count + first] = sum;
     }
 }
+
+static void FN(count_at_least)(const float *x, long count, float limit, long *reached) {
+  i16x lanes = {};
+  long i = 0, sum = 0;
+  for (; i + 16 <= count; i += 16) lanes = lanes - (FN(load16)(x + i) >= limit);
+  for (int lane = 0; lane < 16; lane++) sum += lanes[lane];
+  for (; i < count; i++) sum += x[i] >= limit;
+  *reached = sum;
+}
+
+static void FN(places_at_least)(const float *x, long count, float limit, int32_t *places, long *reached) {
+  long kept = 0;
+  for (long i = 0; i < count; i++) {  // without a branch: which values reach it is noise to a predictor
+    places[kept] = (int32_t)i;
+    kept += x[i] >= limit;
+  }
+  *reached = kept;
+}
+
+// Philox 4x32-10 of 16 counters at a time.
+static void FN(philox)(uint64_t seed, uint32_t c0, const uint32_t *c1, uint32_t c2, uint32_t c3, long count, uint32_t *words) {
+  for (long first = 0; first < count; first += 16) {
+    long some = count - first < 16 ? count - first : 16;
+    uint32_t lanes[4][16] = {};
+    memcpy(lanes[1], c1 + first, (size_t)some * sizeof *c1);
+    u16x x0 = (u16x){} + c0, x1, x2 = (u16x){} + c2, x3 = (u16x){} + c3;
+    memcpy(&x1, lanes[1], sizeof x1);
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    for (int round = 0; round < 10; round++) {
+      w16x p0 = __builtin_convertvector(x0, w16x) * (uint64_t)0xD2511F53, p1 = __builtin_convertvector(x2, w16x) * (uint64_t)0xCD9E8D57;
+      x0 = __builtin_convertvector(p1 >> 32, u16x) ^ x1 ^ k0;
+      x1 = __builtin_convertvector(p1, u16x);
+      x2 = __builtin_convertvector(p0 >> 32, u16x) ^ x3 ^ k1;
+      x3 = __builtin_convertvector(p0, u16x);
+      k0 += 0x9E3779B9u;
+      k1 += 0xBB67AE85u;
+    }
+    memcpy(lanes[0], &x0, sizeof x0);
+    memcpy(lanes[1], &x1, sizeof x1);
+    memcpy(lanes[2], &x2, sizeof x2);
+    memcpy(lanes[3], &x3, sizeof x3);
+    for (long i = 0; i < some; i++)
+      for (int word = 0; word < 4; word++) words[4 * (first + i) + word] = lanes[word][i];
+  }
+}
 #undef FN
 #undef CAT
 #undef CAT_

@@ -22,12 +22,13 @@ public final class NextScaleGenerator {
     /// The cache, and in it the ledger of the last batch.
     public let cache: KVCache
     private let session: TransformerSession
+    private let scratch = ThreadScratch(countEach: 0)  // of the sampler
     private var codes: [ResidualCode]
 
     /// Images per batch.
     public var images: Int { cache.geometry.images }
     /// Bytes of activations and scratch.
-    public var transientBytes: Int { session.activationBytes + cache.ledger.transientBytes }
+    public var transientBytes: Int { session.activationBytes + scratch.byteCount + cache.ledger.transientBytes }
 
     /// Prepares for batches of the cache's size.
     /// - Precondition: the cache's geometry is the transformer's.
@@ -58,6 +59,11 @@ public final class NextScaleGenerator {
             "one condition a sequence, one seed an image")
         try checkForced(hooks.forcedChoices)
         try settings.requireFit(scaleCount: schedule.scaleCount, depth: model.stack.depth)
+        guard !settings.mixesCodes || model.vectors(mixedBy: []) != nil else {
+            throw VernierError(
+                .invalidArgument, at: "sampling", expected: "drawn codes",
+                found: "mixed codes, which this family does not have", remedy: "Leave the mixing out.")
+        }
         var times = StageTimes(scaleCount: schedule.scaleCount)
         let clock = ContinuousClock()
         let started = clock.now
@@ -85,8 +91,7 @@ public final class NextScaleGenerator {
             let choices =
                 hooks.forcedChoices?[scale]
                 ?? draw(guided, scale: scale, seeds: seeds, settings: settings)
-            try addCodes(
-                of: choices, drawnFrom: guided, scale: scale, seeds: seeds, settings: settings)
+            addCodes(of: choices, drawnFrom: guided, scale: scale, seeds: seeds, settings: settings)
             allChoices.append(choices)
             times.samplingSeconds += (clock.now - start) / .seconds(1)
             hooks.finishedScale?(scale)
@@ -134,24 +139,24 @@ public final class NextScaleGenerator {
     }
 
     private func sampler(_ settings: SamplingSettings) -> ChoiceSampler {
-        ChoiceSampler(format: model.choices, sampler: ClassSampler(topK: settings.topK, topP: settings.topP))
+        scratch.reserve(countEach: ChoiceSampler.scratchCount(model.choices))
+        return ChoiceSampler(
+            format: model.choices, sampler: ClassSampler(topK: settings.topK, topP: settings.topP), scratch: scratch)
     }
 
     private func draw(_ logits: [Float], scale: Int, seeds: [UInt64], settings: SamplingSettings) -> [[Int32]] {
-        let sampler = sampler(settings), each = logitCount(scale)
+        let sampler = sampler(settings)
         return logits.withUnsafeBufferPointer { logits in
             guard let start = logits.baseAddress else { return [] }
-            return seeds.enumerated().map { image, seed in
-                sampler.draw(
-                    start + image * each, tokens: model.stack.schedule.tokenCount(scale), scale: scale, seed: seed)
-            }
+            return sampler.draw(
+                start, tokens: model.stack.schedule.tokenCount(scale), scale: scale, seeds: seeds)
         }
     }
 
     /// Adds the codes of a map's choices, or of the mixtures they were drawn from, to the images so far.
     private func addCodes(
         of choices: [[Int32]], drawnFrom logits: [Float], scale: Int, seeds: [UInt64], settings: SamplingSettings
-    ) throws {
+    ) {
         guard settings.mixesCodes else {
             for image in codes.indices { codes[image].add(model.vectors(of: choices[image]), scale: scale) }
             return
@@ -165,11 +170,7 @@ public final class NextScaleGenerator {
                         scaleCount: schedule.scaleCount, seed: seed)
                 } ?? []
             }
-            guard let vectors = model.vectors(mixedBy: weights) else {
-                throw VernierError(
-                    .invalidArgument, at: "sampling", expected: "drawn codes",
-                    found: "mixed codes, which this family does not have", remedy: "Leave the mixing out.")
-            }
+            guard let vectors = model.vectors(mixedBy: weights) else { continue }  // refused before the first map
             codes[image].add(vectors, scale: scale)
         }
     }

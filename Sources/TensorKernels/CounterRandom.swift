@@ -1,3 +1,5 @@
+import CKernels
+
 /// Counter-based random numbers (Philox 4x32-10, Salmon et al., SC 2011): every number is a function of (seed, position).
 ///
 /// A picture drawn with it depends neither on the batch it is in nor on threads, and runs with different caches share
@@ -24,6 +26,12 @@ public struct CounterRandom: Sendable, Hashable {
         }
         return (x0, x1, x2, x3)
     }
+
+    /// The words `[count, 4]` of the counters `(c0, c1[i], c2, c3)`, several at a time.
+    public func words(
+        _ c0: UInt32, _ c1: UnsafePointer<UInt32>, _ c2: UInt32, _ c3: UInt32, count: Int,
+        into words: UnsafeMutablePointer<UInt32>
+    ) { vk_philox(seed, c0, c1, c2, c3, count, words) }
 
     /// A number in (0, 1), exactly representable in float32: `(word >> 9 + 0.5) / 2^23`.
     public static func open01(_ word: UInt32) -> Float { (Float(word >> 9) + 0.5) * 0x1p-23 }

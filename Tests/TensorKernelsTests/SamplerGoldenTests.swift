@@ -18,12 +18,11 @@ import Testing
             let width = shape[2]
             var probabilities: [Float] = [], masks: [UInt8] = [], drawn: [Int32] = []
             for row in 0..<(shape[0] * shape[1]) {
-                var values = Array(logits[(row * width)..<((row + 1) * width)])
-                sampler.mask(&values)
-                let p = sampler.probabilities(values)
-                drawn.append(Int32(sampler.draw(probabilities: p) { noise[row * width + $0] }))
-                masks += values.map { $0 == -.infinity ? 1 : 0 }
-                probabilities += p
+                let places = (row * width)..<((row + 1) * width)
+                let sampled = SampledRow(sampler, Array(logits[places]))
+                drawn.append(Int32(sampled.draw(noise: sampled.indices.map { noise[row * width + Int($0)] })))
+                masks += sampled.mask
+                probabilities += sampled.everyProbability
             }
             expectSame(masks, mask, what: "case \(index): mask")
             expectSame(drawn, ids, what: "case \(index): ids")
@@ -48,10 +47,10 @@ import Testing
             let codebook = try golden.float32("smooth.\(index).codebook"), width = shape[2], d = codebook.count / width
             var masks: [UInt8] = [], features: [Float] = []
             for row in 0..<(shape[0] * shape[1]) {
-                var values = Array(logits[(row * width)..<((row + 1) * width)])
-                sampler.mask(&values)
-                masks += values.map { $0 == -.infinity ? 1 : 0 }
-                let weights = sampler.mixture(values, ratio: ratio, temperature: tau) { noise[row * width + $0] }
+                let sampled = SampledRow(sampler, Array(logits[(row * width)..<((row + 1) * width)]))
+                masks += sampled.mask
+                let weights = sampled.mixture(
+                    noise: sampled.indices.map { noise[row * width + Int($0)] }, ratio: ratio, temperature: tau)
                 features += (0..<d).map { i in
                     weights.indices.reduce(Float(0)) { $0 + weights[$1] * codebook[$1 * d + i] }
                 }
@@ -68,11 +67,10 @@ import Testing
         for topP in [0, 0.9, 0.97] as [Float] {
             let sampler = ClassSampler(topK: 900, topP: topP)
             for _ in 0..<2000 {
-                var logits = random.floats(2, in: -6...6)
+                let logits = random.floats(2, in: -6...6)
                 let uniform = random.float(in: 0.001...0.999)
                 let drawn = sampler.drawBit(zero: logits[0], one: logits[1], uniform: uniform)
-                sampler.mask(&logits)
-                let p = sampler.probabilities(logits)[1]
+                let p = SampledRow(sampler, logits).everyProbability[1]
                 if abs(p - uniform) > 1e-5 {
                     #expect(drawn == (uniform < p), "p \(p), uniform \(uniform), topP \(topP)")
                 }

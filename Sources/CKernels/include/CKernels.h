@@ -105,6 +105,13 @@ void vk_add_rows(const float *x, long rows, long d, const int32_t *slots, const 
 // stride ldx, signs [rows, sign_count] of +1 and -1, sums [count, sign_count].
 void vk_add_signed(const float *x, long ldx, long rows, long count, const float *signs, long sign_count, float *sums);
 
+// How many values are at least `limit`.
+long vk_count_at_least(const float *x, long count, float limit);
+// The same, and their places, ascending; `places` has room for `count`.
+long vk_places_at_least(const float *x, long count, float limit, int32_t *places);
+// Philox 4x32-10 of the counters (c0, c1[i], c2, c3) -> words [count, 4].
+void vk_philox(uint64_t seed, uint32_t c0, const uint32_t *c1, uint32_t c2, uint32_t c3, long count, uint32_t *words);
+
 // ---- Stored rows -----------------------------------------------------------------------------------------------
 // How a row of D values is stored: float32; bfloat16; int8: a float32 scale and D codes; int4: for each 32 channels a
 // bfloat16 scale and 16 bytes of codes (storage.c). Rows follow each other without padding and need no alignment.
