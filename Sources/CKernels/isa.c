@@ -19,10 +19,15 @@ int vk_isa_best(void) {
 
 int vk_has_bfloat16_dots(void) {
 #if defined(__x86_64__)
+  static _Atomic int known = -1;
+  int has = atomic_load_explicit(&known, memory_order_relaxed);
+  if (has >= 0) return has;
   // By the environment, not by what a test forces meanwhile: whoever has packed for it relies on it.
   const char *wanted = getenv("VERNIER_KERNELS");
   __builtin_cpu_init();
-  return vk_isa_best() == 2 && __builtin_cpu_supports("avx512bf16") && (!wanted || !strcmp(wanted, "avx512"));
+  has = vk_isa_best() == 2 && __builtin_cpu_supports("avx512bf16") && (!wanted || !strcmp(wanted, "avx512"));
+  atomic_store_explicit(&known, has, memory_order_relaxed);
+  return has;
 #else
   return 0;
 #endif

@@ -90,18 +90,6 @@ void vk_scale_shift(const float *x, long pixels, long c, const float *scale, con
   DISPATCH(scale_shift, x, pixels, c, scale, shift, silu, y);
 }
 
-void vk_patches3x3(const float *x, long h, long w, long c, long first, long last, float *patches) {
-  for (long p = first; p < last; p++) {
-    long py = p / w, px = p % w;
-    for (long ky = -1; ky <= 1; ky++)
-      for (long kx = -1; kx <= 1; kx++, patches += c) {
-        long sy = py + ky, sx = px + kx;
-        if (sy < 0 || sy >= h || sx < 0 || sx >= w) memset(patches, 0, sizeof(float) * (size_t)c);
-        else memcpy(patches, x + (sy * w + sx) * c, sizeof(float) * (size_t)c);
-      }
-  }
-}
-
 void vk_add_rows(const float *x, long rows, long d, const int32_t *slots, const float *coefficients, float *sums) {
   DISPATCH(add_rows, x, rows, d, slots, coefficients, sums);
 }

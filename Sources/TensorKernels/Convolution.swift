@@ -1,11 +1,11 @@
 import CKernels
 
-/// A 3x3 (stride 1, zero padding 1) or 1x1 convolution over channels-last maps, as a matrix product of patches.
+/// A 3x3 (stride 1, zero padding 1) or 1x1 convolution over channels-last maps, in float32.
 ///
-/// Maps are `[height * width, channels]`. What stands before the convolution, a group norm with SiLU or a doubling of the
-/// map, is done strip by strip as patches are built, so that no map of it is ever held: the extra memory is a few rows
-/// of the map and 48 patches a thread. Bits depend neither on the strips nor on the thread count. In bfloat16 arithmetic
-/// (``Arithmetic``) weights and patches are rounded.
+/// Maps are `[height * width, channels]`. 3x3 goes by Winograd's F(2x2, 3x3), with 16 products where the definition has 36:
+/// sums come in another order, so the last bits differ from the definition's. What stands before the convolution, a group
+/// norm with SiLU or a doubling of the map, is done strip by strip, so that no map of it is ever held: the extra memory is
+/// a few rows of the map and some tiles a thread. Bits depend neither on the strips nor on the thread count.
 public final class Convolution: @unchecked Sendable {
     /// A map, and what is done to it before it is convolved.
     public struct Input {
@@ -61,33 +61,39 @@ public final class Convolution: @unchecked Sendable {
     public let outputs: Int
     /// 1 or 3.
     public let kernelSide: Int
-    private let weights: PackedWeights
+    private let pixelWeights: PackedWeights?  // of 1x1
+    private let tilePanels: FloatBuffer?  // of 3x3, transformed
     private let bias: FloatBuffer
-    /// Patches that are multiplied at once.
-    private static let tileRows = 48
-    /// What a strip of what is convolved may hold, roughly.
+    /// Pixels that a 1x1 convolution multiplies at once.
+    private static let pixelsAtOnce = 48
+    /// What a strip of what is convolved may hold, and the tiles that are multiplied at once, roughly.
     private static let stripValues = 1 << 20
+    private static let mostTilesAtOnce = 96
 
     /// Packs `weight` `[outputs, inputs, side, side]` (cross-correlation, as in checkpoints) and `bias` `[outputs]`.
-    /// - Precondition: the counts match the shape, `kernelSide` is 1 or 3, this machine has the arithmetic.
-    public init(
-        weight: [Float], bias: [Float], outputs: Int, inputs: Int, kernelSide: Int, arithmetic: Arithmetic = .current
-    ) {
+    /// - Precondition: the counts match the shape, `kernelSide` is 1 or 3.
+    public init(weight: [Float], bias: [Float], outputs: Int, inputs: Int, kernelSide: Int) {
         precondition(kernelSide == 1 || kernelSide == 3, "kernelSide is 1 or 3")
-        let taps = kernelSide * kernelSide
-        precondition(weight.count == outputs * inputs * taps && bias.count == outputs, "counts match the shape")
+        precondition(
+            weight.count == outputs * inputs * kernelSide * kernelSide && bias.count == outputs,
+            "counts match the shape")
         self.inputs = inputs
         self.outputs = outputs
         self.kernelSide = kernelSide
-        // Checkpoint order is (out, in, ky, kx); the patches are (ky, kx, in).
-        var reordered = [Float](repeating: 0, count: weight.count)
-        for o in 0..<outputs {
-            for i in 0..<inputs {
-                for t in 0..<taps { reordered[(o * taps + t) * inputs + i] = weight[(o * inputs + i) * taps + t] }
-            }
-        }
-        weights = PackedWeights(reordered, outputs: outputs, inputs: taps * inputs, arithmetic: arithmetic)
         self.bias = FloatBuffer(bias)
+        pixelWeights = kernelSide == 1 ? PackedWeights(weight, outputs: outputs, inputs: inputs) : nil
+        tilePanels = kernelSide == 3 ? Self.tilePanels(weight, outputs: outputs, inputs: inputs) : nil
+    }
+
+    private static func tilePanels(_ weight: [Float], outputs: Int, inputs: Int) -> FloatBuffer {
+        let products = Int(VK_WINOGRAD_PRODUCTS), each = vk_packed_count(outputs, inputs), count = outputs * inputs
+        let transformed = FloatBuffer(count: products * count), panels = FloatBuffer(count: products * each)
+        vk_winograd_weights(weight, outputs, inputs, transformed.pointer)
+        Parallel.forEach(parts: products) { product in
+            vk_pack(
+                transformed.pointer + product * count, inputs, outputs, inputs, panels.pointer + product * each)
+        }
+        return panels
     }
 
     /// Applies the convolution to `x` `[height * width, inputs]`, writing `y` `[height * width, outputs]`.
@@ -98,56 +104,65 @@ public final class Convolution: @unchecked Sendable {
     /// Applies the convolution, writing `y` `[pixels, outputs]` or, with `adding`, adding to what stands there.
     /// - Precondition: `y` is not the input's map.
     public func callAsFunction(_ input: Input, into y: UnsafeMutablePointer<Float>, adding: Bool = false) {
-        let height = input.outputHeight, rowValues = input.outputWidth * inputs
-        let rowsEach = max(
-            Self.stripValues / max(rowValues, 1), (Self.tileRows + input.outputWidth - 1) / input.outputWidth, 1)
-        let parts = max((height + rowsEach - 1) / rowsEach, min(height, 4 * Parallel.threadCount))
-        let most = (height + parts - 1) / parts + 2
-        let stripCount = input.isPlain ? 0 : most * rowValues
-        let patchCount = kernelSide == 3 ? Self.tileRows * weights.inputs : 0
-        let sumCount = adding ? Self.tileRows * outputs : 0
-        let isRounded = weights.arithmetic == .bfloat16
-        let roundedBytes =
-            isRounded ? ProductRows.byteCount(.rounded, count: Self.tileRows, width: weights.inputs) : 0
+        // 3x3 works on tiles of 2x2 pixels, so on pairs of rows; what they need goes a row further.
+        let side = kernelSide == 3 ? 2 : 1, reach = kernelSide / 2
+        let height = input.outputHeight, width = input.outputWidth, rowValues = width * inputs
+        let lines = (height + side - 1) / side
+        let linesEach = max(
+            Self.stripValues / max(side * rowValues, 1), (Self.pixelsAtOnce + side * width - 1) / (side * width), 1)
+        let parts = max((lines + linesEach - 1) / linesEach, min(lines, 4 * Parallel.threadCount))
+        let mostRows = (lines + parts - 1) / parts * side + 2 * reach
+        let stripCount = input.isPlain ? 0 : mostRows * rowValues
+        let tiles = tilesAtOnce
+        let tileCount = kernelSide == 3 ? Int(vk_winograd_scratch_count(inputs, outputs, tiles)) : 0
+        let sumCount = kernelSide == 1 && adding ? Self.pixelsAtOnce * outputs : 0
+        let scratchCount = stripCount + tileCount + sumCount
         nonisolated(unsafe) let (input, y) = (input, y)
         Parallel.forEach(parts: parts) { [self] part in
-            let rows = (part * height / parts)..<((part + 1) * height / parts)
-            let floatCount = stripCount + patchCount + sumCount
-            let strip = ThreadBlock.reserve(byteCount: floatCount * 4 + roundedBytes)
-                .bindMemory(to: Float.self, capacity: floatCount)
-            let patches = strip + stripCount, sums = patches + patchCount, rounded = sums + sumCount
-            convolve(
-                input, rows: rows, strip: strip, patches: patches, sums: adding ? sums : nil,
-                rounded: isRounded ? UnsafeMutableRawPointer(rounded) : nil, into: y)
+            let lines = (part * lines / parts)..<((part + 1) * lines / parts)
+            let strip = ThreadBlock.reserve(byteCount: scratchCount * 4).bindMemory(
+                to: Float.self, capacity: scratchCount)
+            let scratch = strip + stripCount
+            let rows = (side * lines.lowerBound)..<min(side * lines.upperBound, height)
+            var source = input.map, held = 0..<height
+            if !input.isPlain {
+                // The strip ends where the map does, or a row further than what is asked for: tiles see the same.
+                held = max(rows.lowerBound - reach, 0)..<min(rows.upperBound + reach, height)
+                input.fill(held, channels: inputs, into: strip)
+                source = UnsafePointer(strip)
+            }
+            if let pixelWeights {
+                convolvePixels(
+                    (rows.lowerBound * width)..<(rows.upperBound * width), weights: pixelWeights,
+                    source: source - held.lowerBound * rowValues, sums: adding ? scratch : nil, into: y)
+            } else if let tilePanels {
+                let across = (width + 1) / 2
+                var convolution = vk_winograd(
+                    x: source, first_row: held.lowerBound, height: height, width: width, inputs: inputs,
+                    outputs: outputs, panels: tilePanels.pointer, bias: bias.pointer, y: y, adds: adding ? 1 : 0)
+                for first in stride(from: lines.lowerBound * across, to: lines.upperBound * across, by: tiles) {
+                    vk_winograd_run(&convolution, first, min(first + tiles, lines.upperBound * across), scratch)
+                }
+            }
         }
     }
 
-    /// Some output rows; `sums` holds a tile that is added to `y`, nil if `y` is written; `rounded` holds the patches of
-    /// a tile in bfloat16, nil in float32 arithmetic.
-    private func convolve(
-        _ input: Input, rows: Range<Int>, strip: UnsafeMutablePointer<Float>, patches: UnsafeMutablePointer<Float>,
-        sums: UnsafeMutablePointer<Float>?, rounded: UnsafeMutableRawPointer?, into y: UnsafeMutablePointer<Float>
+    /// As many tiles as keep their transforms within ``stripValues``, whole blocks of the packed kernels.
+    private var tilesAtOnce: Int {
+        let most = Self.stripValues / Int(vk_winograd_scratch_count(inputs, outputs, 1))
+        return min(max(most / 12 * 12, 12), Self.mostTilesAtOnce)
+    }
+
+    /// Some pixels of a 1x1 convolution; `sums` holds what is added to `y`, nil if `y` is written.
+    private func convolvePixels(
+        _ pixels: Range<Int>, weights: PackedWeights, source: UnsafePointer<Float>,
+        sums: UnsafeMutablePointer<Float>?, into y: UnsafeMutablePointer<Float>
     ) {
-        let width = input.outputWidth, reach = kernelSide / 2
-        var source = input.map, held = 0..<input.outputHeight
-        if !input.isPlain {
-            // The strip ends where the map does, or a row further than what is asked for: patches see the same.
-            held = max(rows.lowerBound - reach, 0)..<min(rows.upperBound + reach, input.outputHeight)
-            input.fill(held, channels: inputs, into: strip)
-            source = UnsafePointer(strip)
-        }
-        let offset = held.lowerBound * width
-        for first in stride(from: rows.lowerBound * width, to: rows.upperBound * width, by: Self.tileRows) {
-            let count = min(Self.tileRows, rows.upperBound * width - first)
-            var from = source + (first - offset) * inputs
-            if kernelSide == 3 {
-                vk_patches3x3(source, held.count, width, inputs, first - offset, first - offset + count, patches)
-                from = UnsafePointer(patches)
-            }
-            let given = ProductRows(from, count: count, width: weights.inputs, stride: weights.inputs)
-            let tile = rounded.map { given.arranged(.rounded, in: $0) } ?? given
+        for first in stride(from: pixels.lowerBound, to: pixels.upperBound, by: Self.pixelsAtOnce) {
+            let count = min(Self.pixelsAtOnce, pixels.upperBound - first)
+            let rows = ProductRows(source + first * inputs, count: count, width: inputs, stride: inputs)
             weights.multiply(
-                tile, bias: bias.pointer, into: sums ?? y + first * outputs, blocks: 0..<tile.blockCount,
+                rows, bias: bias.pointer, into: sums ?? y + first * outputs, blocks: 0..<rows.blockCount,
                 panels: 0..<weights.panelCount)
             if let sums { Kernels.addGated(y + first * outputs, sums, rows: count, width: outputs) }
         }

@@ -46,7 +46,8 @@ final class PackedWeights: @unchecked Sendable {
             case .float32:
                 vk_pack(start, inputs, outputs, inputs, panels.bindMemory(to: Float.self, capacity: byteCount / 4))
             case .bfloat16:
-                vk_pack_bfloat16(start, inputs, outputs, inputs, panels.bindMemory(to: UInt16.self, capacity: byteCount / 2))
+                vk_pack_bfloat16(
+                    start, inputs, outputs, inputs, panels.bindMemory(to: UInt16.self, capacity: byteCount / 2))
             }
         }
     }

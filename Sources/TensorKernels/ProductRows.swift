@@ -42,18 +42,13 @@ struct ProductRows: @unchecked Sendable {
         self.width = width
     }
 
-    /// The bytes that rows in a layout take.
-    static func byteCount(_ layout: Layout, count: Int, width: Int) -> Int {
-        layout == .asTheyLie ? count * width * 4 : Int(vk_packed_rows_bytes(layout.kernelValue, count, width))
-    }
-
-    /// These rows, as they lie, in another layout: written to `target`, of at least ``byteCount(_:count:width:)`` bytes,
-    /// or to a block of the calling thread's own that the next such call writes to again.
-    func arranged(_ layout: Layout, in target: UnsafeMutableRawPointer? = nil) -> ProductRows {
+    /// These rows, as they lie, in another layout: in a block of the calling thread's own that the next such call writes to
+    /// again.
+    func arranged(_ layout: Layout) -> ProductRows {
         precondition(self.layout == .asTheyLie, "rows lie as they were given")
         guard layout != .asTheyLie else { return self }
-        nonisolated(unsafe) let target =
-            target ?? ThreadBlock.reserve(byteCount: Self.byteCount(layout, count: count, width: width))
+        nonisolated(unsafe) let target = ThreadBlock.reserve(
+            byteCount: Int(vk_packed_rows_bytes(layout.kernelValue, count, width)))
         let blocks = blockCount, each = max(1, (1 << 16) / max(width * vk_block_rows(count), 1))
         Parallel.forEach(parts: (blocks + each - 1) / each) { part in
             vk_pack_rows(

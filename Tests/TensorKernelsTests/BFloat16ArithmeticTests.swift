@@ -64,43 +64,6 @@ import Testing
         #expect(largest > 1e-4, "the products are rounded at all")
     }
 
-    /// A convolution is the product of its rounded patches: inside the map, at its border, added and written.
-    @Test(arguments: [1, 3]) func convolutionsAreThoseOfRoundedFactors(side: Int) throws {
-        var random = SplitMix64(seed: 12)
-        let (inputs, outputs, height, width) = (5, 37, 9, 11)
-        let weight = random.floats(outputs * inputs * side * side), bias = random.floats(outputs)
-        let map = random.floats(height * width * inputs), before = random.floats(height * width * outputs)
-        let layer = Convolution(
-            weight: weight, bias: bias, outputs: outputs, inputs: inputs, kernelSide: side, arithmetic: .bfloat16)
-        let y = FloatBuffer(before), reach = side / 2
-        map.withUnsafeBufferPointer {
-            if let start = $0.baseAddress {
-                layer(Convolution.Input(start, height: height, width: width), into: y.pointer, adding: true)
-            }
-        }
-        var worst = 0.0
-        for row in 0..<height {
-            for column in 0..<width {
-                for output in 0..<outputs {
-                    var sum = Double(bias[output]) + Double(before[(row * width + column) * outputs + output])
-                    for dy in 0..<side {
-                        for dx in 0..<side {
-                            let (sy, sx) = (row + dy - reach, column + dx - reach)
-                            guard (0..<height).contains(sy), (0..<width).contains(sx) else { continue }
-                            for i in 0..<inputs {
-                                let tap = weight[((output * inputs + i) * side + dy) * side + dx]
-                                sum += Self.rounded(map[(sy * width + sx) * inputs + i]) * Self.rounded(tap)
-                            }
-                        }
-                    }
-                    worst = max(worst, abs(Double(y.pointer[(row * width + column) * outputs + output]) - sum))
-                }
-            }
-        }
-        // 45 products of numbers below 1, added in float32.
-        #expect(worst < 2e-5)
-    }
-
     @Test func bitsDependNeitherOnRowsNorOnThreads() throws {
         var random = SplitMix64(seed: 11)
         let inputs = 513, outputs = 200, rows = 230, x = random.floats(rows * inputs)

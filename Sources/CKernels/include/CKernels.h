@@ -75,6 +75,25 @@ void vk_gemm(const float *a, long lda, long m, long k, const float *panels, long
 // The same product through the system's BLAS (OpenBLAS, Accelerate), W as stored [N, K]; bits may differ.
 void vk_gemm_blas(const float *a, long lda, long m, long k, const float *w, long n, const float *bias, float *c, long ldc);
 
+// ---- Convolution -----------------------------------------------------------------------------------------------
+// 3x3, stride 1, zero padding 1, channels last, by Winograd's F(2x2, 3x3). Tiles of 2x2 output pixels are counted row by
+// row, (width + 1) / 2 a row.
+enum { VK_WINOGRAD_PRODUCTS = 16 };
+typedef struct {
+  const float *x;                   // rows of the map [height, width, inputs] from first_row on
+  long first_row, height, width;
+  long inputs, outputs;
+  const float *panels;              // VK_WINOGRAD_PRODUCTS times the panels of [outputs, inputs] in float32
+  const float *bias;                // [outputs]
+  float *y;                         // [height, width, outputs]
+  int adds;                         // to y; else it is written
+} vk_winograd;
+// Filters g [outputs, inputs, 3, 3] -> u [VK_WINOGRAD_PRODUCTS, outputs, inputs].
+void vk_winograd_weights(const float *g, long outputs, long inputs, float *u);
+size_t vk_winograd_scratch_count(long inputs, long outputs, long tiles);
+// Some tiles; x must hold the rows they need: one more above and one below than they write, as far as the map goes.
+void vk_winograd_run(const vk_winograd *convolution, long first_tile, long last_tile, float *scratch);
+
 // ---- Rows and elements -----------------------------------------------------------------------------------------
 // y = (x - mean) / sqrt(var + eps) * w + b per row of C values; w, b may be NULL (1, 0).
 void vk_layer_norm(const float *x, long rows, long c, float eps, const float *w, const float *b, float *y);
@@ -96,8 +115,6 @@ void vk_rope(float *x, long rows, long d, const float *cosines, const float *sin
 void vk_group_sums(const float *x, long pixels, long c, long groups, const double *mean, double *sums);
 // y = x * scale + shift per channel (a group norm, once its statistics are known), then SiLU if silu != 0.
 void vk_scale_shift(const float *x, long pixels, long c, const float *scale, const float *shift, int silu, float *y);
-// Rows first ..< last of the 3x3 (zero padding 1) patch matrix of x [h, w, C] -> [rows, 9C], order (ky, kx, c).
-void vk_patches3x3(const float *x, long h, long w, long c, long first, long last, float *patches);
 int vk_all_finite(const float *x, long count);
 // sums[slots[r]] += coefficients[r] * x[r] for rows r ascending, each of D values; a negative slot is skipped.
 void vk_add_rows(const float *x, long rows, long d, const int32_t *slots, const float *coefficients, float *sums);
