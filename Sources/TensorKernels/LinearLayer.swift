@@ -62,7 +62,8 @@ public final class LinearLayer: @unchecked Sendable {
             weights.arithmetic == .bfloat16 ? .rounded : isLong ? .packed : .asTheyLie)
         // Small products are not worth waking a thread for; large ones are cut by panels, then by rows.
         let work = rows * inputs * outputs, blocks = arranged.blockCount
-        let wanted = work < 200_000 ? 1 : Parallel.threadCount * 2
+        // More parts than threads: a thread that is held up leaves its parts to the others.
+        let wanted = work < 200_000 ? 1 : Parallel.threadCount * (work < 20_000_000 ? 2 : 4)
         let panelParts = min(panelCount, wanted)
         let rowParts = max(1, min(wanted / panelParts, blocks / 8))
         let weights = weights, bias = bias?.pointer
