@@ -1,11 +1,12 @@
 import CKernels
 
-/// A 3x3 (stride 1, zero padding 1) or 1x1 convolution over channels-last maps, in float32.
+/// A 3x3 (stride 1, zero padding 1) or 1x1 convolution over channels-last maps.
 ///
 /// Maps are `[height * width, channels]`. 3x3 goes by Winograd's F(2x2, 3x3), with 16 products where the definition has 36:
 /// sums come in another order, so the last bits differ from the definition's. What stands before the convolution, a group
 /// norm with SiLU or a doubling of the map, is done strip by strip, so that no map of it is ever held: the extra memory is
-/// a few rows of the map and some tiles a thread. Bits depend neither on the strips nor on the thread count.
+/// a few rows of the map and some tiles a thread. Bits depend neither on the strips nor on the thread count. In bfloat16
+/// arithmetic (``Arithmetic``) what 3x3 multiplies is rounded, transformed weights and transformed tiles; 1x1 is not.
 public final class Convolution: @unchecked Sendable {
     /// A map, and what is done to it before it is convolved.
     public struct Input {
@@ -62,7 +63,9 @@ public final class Convolution: @unchecked Sendable {
     /// 1 or 3.
     public let kernelSide: Int
     private let pixelWeights: PackedWeights?  // of 1x1
-    private let tilePanels: FloatBuffer?  // of 3x3, transformed
+    private let tileWeights: [PackedWeights]  // of 3x3, transformed
+    private let tileKernels: [vk_weights]
+    private let tileRows: ProductRows.Layout
     private let bias: FloatBuffer
     /// Pixels that a 1x1 convolution multiplies at once.
     private static let pixelsAtOnce = 48
@@ -71,8 +74,10 @@ public final class Convolution: @unchecked Sendable {
     private static let mostTilesAtOnce = 96
 
     /// Packs `weight` `[outputs, inputs, side, side]` (cross-correlation, as in checkpoints) and `bias` `[outputs]`.
-    /// - Precondition: the counts match the shape, `kernelSide` is 1 or 3.
-    public init(weight: [Float], bias: [Float], outputs: Int, inputs: Int, kernelSide: Int) {
+    /// - Precondition: the counts match the shape, `kernelSide` is 1 or 3, this machine has the arithmetic.
+    public init(
+        weight: [Float], bias: [Float], outputs: Int, inputs: Int, kernelSide: Int, arithmetic: Arithmetic = .current
+    ) {
         precondition(kernelSide == 1 || kernelSide == 3, "kernelSide is 1 or 3")
         precondition(
             weight.count == outputs * inputs * kernelSide * kernelSide && bias.count == outputs,
@@ -82,18 +87,18 @@ public final class Convolution: @unchecked Sendable {
         self.kernelSide = kernelSide
         self.bias = FloatBuffer(bias)
         pixelWeights = kernelSide == 1 ? PackedWeights(weight, outputs: outputs, inputs: inputs) : nil
-        tilePanels = kernelSide == 3 ? Self.tilePanels(weight, outputs: outputs, inputs: inputs) : nil
-    }
-
-    private static func tilePanels(_ weight: [Float], outputs: Int, inputs: Int) -> FloatBuffer {
-        let products = Int(VK_WINOGRAD_PRODUCTS), each = vk_packed_count(outputs, inputs), count = outputs * inputs
-        let transformed = FloatBuffer(count: products * count), panels = FloatBuffer(count: products * each)
-        vk_winograd_weights(weight, outputs, inputs, transformed.pointer)
-        Parallel.forEach(parts: products) { product in
-            vk_pack(
-                transformed.pointer + product * count, inputs, outputs, inputs, panels.pointer + product * each)
+        tileRows = arithmetic == .bfloat16 ? .rounded : .asTheyLie
+        guard kernelSide == 3 else {
+            (tileWeights, tileKernels) = ([], [])
+            return
         }
-        return panels
+        let count = outputs * inputs, transformed = FloatBuffer(count: Int(VK_WINOGRAD_PRODUCTS) * count)
+        vk_winograd_weights(weight, outputs, inputs, transformed.pointer)
+        tileWeights = (0..<Int(VK_WINOGRAD_PRODUCTS)).map { product in
+            let matrix = UnsafeBufferPointer(start: transformed.pointer + product * count, count: count)
+            return PackedWeights(Array(matrix), outputs: outputs, inputs: inputs, arithmetic: arithmetic)
+        }
+        tileKernels = tileWeights.map(\.kernelWeights)
     }
 
     /// Applies the convolution to `x` `[height * width, inputs]`, writing `y` `[height * width, outputs]`.
@@ -114,14 +119,13 @@ public final class Convolution: @unchecked Sendable {
         let mostRows = (lines + parts - 1) / parts * side + 2 * reach
         let stripCount = input.isPlain ? 0 : mostRows * rowValues
         let tiles = tilesAtOnce
-        let tileCount = kernelSide == 3 ? Int(vk_winograd_scratch_count(inputs, outputs, tiles)) : 0
         let sumCount = kernelSide == 1 && adding ? Self.pixelsAtOnce * outputs : 0
-        let scratchCount = stripCount + tileCount + sumCount
+        let scratchBytes = 4 * (stripCount + sumCount) + (kernelSide == 3 ? tileBytes(tiles) : 0)
         nonisolated(unsafe) let (input, y) = (input, y)
         Parallel.forEach(parts: parts) { [self] part in
             let lines = (part * lines / parts)..<((part + 1) * lines / parts)
-            let strip = ThreadBlock.reserve(byteCount: scratchCount * 4).bindMemory(
-                to: Float.self, capacity: scratchCount)
+            let strip = ThreadBlock.reserve(byteCount: scratchBytes).bindMemory(
+                to: Float.self, capacity: scratchBytes / 4)
             let scratch = strip + stripCount
             let rows = (side * lines.lowerBound)..<min(side * lines.upperBound, height)
             var source = input.map, held = 0..<height
@@ -135,21 +139,29 @@ public final class Convolution: @unchecked Sendable {
                 convolvePixels(
                     (rows.lowerBound * width)..<(rows.upperBound * width), weights: pixelWeights,
                     source: source - held.lowerBound * rowValues, sums: adding ? scratch : nil, into: y)
-            } else if let tilePanels {
+            } else {
                 let across = (width + 1) / 2
-                var convolution = vk_winograd(
-                    x: source, first_row: held.lowerBound, height: height, width: width, inputs: inputs,
-                    outputs: outputs, panels: tilePanels.pointer, bias: bias.pointer, y: y, adds: adding ? 1 : 0)
-                for first in stride(from: lines.lowerBound * across, to: lines.upperBound * across, by: tiles) {
-                    vk_winograd_run(&convolution, first, min(first + tiles, lines.upperBound * across), scratch)
+                let first = lines.lowerBound * across, last = lines.upperBound * across
+                tileKernels.withUnsafeBufferPointer { kernels in
+                    var convolution = vk_winograd(
+                        x: source, first_row: held.lowerBound, height: height, width: width, inputs: inputs,
+                        outputs: outputs, weights: kernels.baseAddress, rows: tileRows.kernelValue,
+                        bias: bias.pointer, y: y, adds: adding ? 1 : 0)
+                    for tile in stride(from: first, to: last, by: tiles) {
+                        vk_winograd_run(&convolution, tile, min(tile + tiles, last), scratch)
+                    }
                 }
             }
         }
     }
 
+    private func tileBytes(_ tiles: Int) -> Int {
+        vk_winograd_scratch_bytes(tileRows.kernelValue, inputs, outputs, tiles)
+    }
+
     /// As many tiles as keep their transforms within ``stripValues``, whole blocks of the packed kernels.
     private var tilesAtOnce: Int {
-        let most = Self.stripValues / Int(vk_winograd_scratch_count(inputs, outputs, 1))
+        let most = 4 * Self.stripValues / tileBytes(1)
         return min(max(most / 12 * 12, 12), Self.mostTilesAtOnce)
     }
 

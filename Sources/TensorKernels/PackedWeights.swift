@@ -78,6 +78,9 @@ final class PackedWeights: @unchecked Sendable {
         vk_multiply_panels(&product, blocks.lowerBound, blocks.upperBound, range.lowerBound, range.upperBound)
     }
 
+    /// The panels as the kernels take them; they live as long as this object.
+    var kernelWeights: vk_weights { vk_weights(panels: UnsafeRawPointer(panels), format: format.kernelValue) }
+
     /// The matrix `[outputs, inputs]` as it was given, rounded for bfloat16 arithmetic.
     var matrix: [Float] {
         [Float](unsafeUninitializedCapacity: outputs * inputs) { result, count in

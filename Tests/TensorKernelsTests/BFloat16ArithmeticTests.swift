@@ -64,6 +64,61 @@ import Testing
         #expect(largest > 1e-4, "the products are rounded at all")
     }
 
+    /// A 3x3 convolution rounds what Winograd's products multiply: tiles of 4x4 transformed by B, weights by G. Every output
+    /// is within what rounding each factor by 2^-9 of itself can do, and what is rounded is rounded at all.
+    @Test(arguments: [false, true]) func convolutionsRoundTransformedFactors(adding: Bool) throws {
+        var random = SplitMix64(seed: 12)
+        let (inputs, outputs, height, width) = (5, 37, 9, 11)
+        let weight = random.floats(outputs * inputs * 9), bias = random.floats(outputs)
+        let map = FloatBuffer(random.floats(height * width * inputs)), before = random.floats(height * width * outputs)
+        func run(_ arithmetic: Arithmetic) -> [Float] {
+            let layer = Convolution(
+                weight: weight, bias: bias, outputs: outputs, inputs: inputs, kernelSide: 3, arithmetic: arithmetic)
+            let y = FloatBuffer(before)
+            layer(Convolution.Input(map.pointer, height: height, width: width), into: y.pointer, adding: adding)
+            return y.array
+        }
+        let exact = run(.float32), coarse = run(.bfloat16)
+        let b: [[Double]] = [[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]]
+        let g: [[Double]] = [[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]]
+        let a: [[Double]] = [[1, 1, 1, 0], [0, 1, 1, 1]]  // magnitudes
+        func transformed(_ m: [[Double]], _ value: (Int, Int) -> Double) -> [[Double]] {
+            (0..<4).map { i in
+                (0..<4).map { j in
+                    var sum = 0.0
+                    for y in m[i].indices { for x in m[j].indices { sum += m[i][y] * m[j][x] * value(y, x) } }
+                    return sum
+                }
+            }
+        }
+        var excess = -Double.infinity, largest: Float = 0
+        for row in 0..<height {
+            for column in 0..<width {
+                for output in 0..<outputs {
+                    var size = 0.0
+                    for input in 0..<inputs {
+                        let tile = transformed(b) { y, x in
+                            let (sy, sx) = (row / 2 * 2 - 1 + y, column / 2 * 2 - 1 + x)
+                            guard (0..<height).contains(sy), (0..<width).contains(sx) else { return 0 }
+                            return Double(map.pointer[(sy * width + sx) * inputs + input])
+                        }
+                        let taps = transformed(g) { y, x in
+                            Double(weight[((output * inputs + input) * 3 + y) * 3 + x])
+                        }
+                        for i in 0..<4 {
+                            for j in 0..<4 { size += a[row % 2][i] * a[column % 2][j] * abs(tile[i][j] * taps[i][j]) }
+                        }
+                    }
+                    let place = (row * width + column) * outputs + output, error = abs(exact[place] - coarse[place])
+                    excess = max(excess, Double(error) - size * 0x1.01p-8 - 1e-5)
+                    largest = max(largest, error)
+                }
+            }
+        }
+        #expect(excess <= 0)
+        #expect(largest > 1e-3)
+    }
+
     @Test func bitsDependNeitherOnRowsNorOnThreads() throws {
         var random = SplitMix64(seed: 11)
         let inputs = 513, outputs = 200, rows = 230, x = random.floats(rows * inputs)

@@ -80,19 +80,24 @@ void vk_gemm_blas(const float *a, long lda, long m, long k, const float *w, long
 // row, (width + 1) / 2 a row.
 enum { VK_WINOGRAD_PRODUCTS = 16 };
 typedef struct {
+  const void *panels;               // of [outputs, inputs]
+  int format;                       // VK_FLOAT32 or VK_BFLOAT16
+} vk_weights;
+typedef struct {
   const float *x;                   // rows of the map [height, width, inputs] from first_row on
   long first_row, height, width;
   long inputs, outputs;
-  const float *panels;              // VK_WINOGRAD_PRODUCTS times the panels of [outputs, inputs] in float32
+  const vk_weights *weights;        // [VK_WINOGRAD_PRODUCTS]
+  int rows;                         // how the products take transformed tiles: VK_ROWS_AS_THEY_LIE or VK_ROWS_ROUNDED
   const float *bias;                // [outputs]
   float *y;                         // [height, width, outputs]
   int adds;                         // to y; else it is written
 } vk_winograd;
 // Filters g [outputs, inputs, 3, 3] -> u [VK_WINOGRAD_PRODUCTS, outputs, inputs].
 void vk_winograd_weights(const float *g, long outputs, long inputs, float *u);
-size_t vk_winograd_scratch_count(long inputs, long outputs, long tiles);
+size_t vk_winograd_scratch_bytes(int rows, long inputs, long outputs, long tiles);
 // Some tiles; x must hold the rows they need: one more above and one below than they write, as far as the map goes.
-void vk_winograd_run(const vk_winograd *convolution, long first_tile, long last_tile, float *scratch);
+void vk_winograd_run(const vk_winograd *convolution, long first_tile, long last_tile, void *scratch);
 
 // ---- Rows and elements -----------------------------------------------------------------------------------------
 // y = (x - mean) / sqrt(var + eps) * w + b per row of C values; w, b may be NULL (1, 0).
