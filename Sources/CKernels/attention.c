@@ -56,45 +56,6 @@ static void pack_values(const vk_attention *a, float *panels, float *room) {
   }
 }
 
-// Moves the `keep` largest values to the front (Hoare selection); order inside is not defined.
-static void select_largest(float *x, long count, long keep) {
-  long low = 0, high = count - 1;
-  while (low < high) {
-    float pivot = x[low + (high - low) / 2];
-    long i = low, j = high;
-    while (i <= j) {
-      while (x[i] > pivot) i++;
-      while (x[j] < pivot) j--;
-      if (i <= j) {
-        float t = x[i];
-        x[i] = x[j];
-        x[j] = t;
-        i++;
-        j--;
-      }
-    }
-    if (keep - 1 <= j) high = j;
-    else if (keep - 1 >= i) low = i;
-    else break;
-  }
-}
-
-static void add_top_mass(const vk_attention *a, const float *row, float weight, float *copy) {
-  memcpy(copy, row, sizeof(float) * (size_t)a->history);
-  long live = a->history;
-  // Descending counts: each selection works inside the previous one's winners.
-  for (long t = a->top_count_count - 1; t >= 0; t--) {
-    long keep = a->top_counts[t];
-    if (keep < live) {
-      select_largest(copy, live, keep);
-      live = keep;
-    }
-    double sum = 0;
-    for (long i = 0; i < live; i++) sum += copy[i];
-    a->top_mass[t] += (double)weight * sum;
-  }
-}
-
 static void transpose(const float *from, long rows, long columns, float *to) {
   for (long r = 0; r < rows; r++)
     for (long c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c];
@@ -135,7 +96,8 @@ void vk_attention_run(const vk_attention *a, float *scratch) {
       if (weight != 0) {
         if (a->entropy) *a->entropy += (double)weight * entropy;
         if (a->column_mass) vk_add_double(a->column_mass, row, weight, total);
-        if (a->top_mass && a->history > 0) add_top_mass(a, row, weight, copy);
+        if (a->top_mass && a->history > 0)
+          vk_add_largest(row, a->history, a->top_counts, a->top_count_count, weight, a->top_mass, copy);
       }
       if (a->probabilities) memcpy(a->probabilities + (first + r) * total, row, sizeof(float) * (size_t)total);
     }

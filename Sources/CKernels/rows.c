@@ -1,16 +1,11 @@
 #include "CKernels.h"
+#include "lanes.h"
 #include "rows.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #pragma clang fp contract(off)
-// The 16-lane helpers are always inlined: no vector crosses a call, so the ABI note does not apply.
-#pragma clang diagnostic ignored "-Wpsabi"
-typedef float v16 __attribute__((ext_vector_type(16)));
-typedef int i16x __attribute__((ext_vector_type(16)));
-typedef uint32_t u16x __attribute__((ext_vector_type(16)));
-typedef uint64_t w16x __attribute__((ext_vector_type(16)));
 
 #define SUFFIX _plain
 #include "rows_body.h"
@@ -23,15 +18,6 @@ typedef uint64_t w16x __attribute__((ext_vector_type(16)));
 #define SUFFIX _avx512
 #include "rows_body.h"
 #pragma clang attribute pop
-#define DISPATCH(name, ...)                                                                                            \
-  do {                                                                                                                 \
-    int isa = vk_isa();                                                                                                \
-    if (isa == 2) name##_avx512(__VA_ARGS__);                                                                          \
-    else if (isa == 1) name##_avx2(__VA_ARGS__);                                                                       \
-    else name##_plain(__VA_ARGS__);                                                                                    \
-  } while (0)
-#else
-#define DISPATCH(name, ...) name##_plain(__VA_ARGS__)
 #endif
 
 void vk_layer_norm(const float *x, long rows, long c, float eps, const float *w, const float *b, float *y) {

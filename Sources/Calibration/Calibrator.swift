@@ -15,6 +15,8 @@ public final class Calibrator {
     public let model: ImageModel
     /// The statistics so far.
     public private(set) var statistics: CalibrationStatistics
+    /// What ``run(savingTo:progress:)`` took so far.
+    public private(set) var times = CalibrationTimes()
     private let request: CalibrationRequest
     private let settings: SamplingSettings
     private let promptCount: Int
@@ -112,11 +114,17 @@ public final class Calibrator {
                     done: statistics.promptCount - first, total: promptCount - first, stage: stage,
                     elapsedSeconds: (clock.now - start) / .seconds(1)))
         }
+        func save() throws {
+            let began = clock.now
+            try StatisticsFile.write(statistics, to: path)
+            times.savingSeconds += (clock.now - began) / .seconds(1)
+        }
         var unsaved = 0
         var observer: StatisticsObserver?
         while statistics.promptCount < promptCount {
             let batch = request.corpus.prompts[
                 statistics.promptCount..<min(statistics.promptCount + request.batchSize, promptCount)]
+            let began = clock.now, disturbed = times.disturbingSeconds
             let current: StatisticsObserver
             if let made = observer, made.images == batch.count {
                 current = made
@@ -128,16 +136,18 @@ public final class Calibrator {
             try count(batch, generator: generator, observer: current) { layer in
                 report("disturbing layer \(layer + 1) of \(model.identity.layers)")
             }
+            times.pictures += batch.count
+            times.measuringSeconds += (clock.now - began) / .seconds(1) - (times.disturbingSeconds - disturbed)
             unsaved += batch.count
             if unsaved >= request.saveInterval, statistics.promptCount < promptCount {
-                try StatisticsFile.write(statistics, to: path)
+                try save()
                 unsaved = 0
             }
             report("calibrating")
         }
         let gaps = statistics.coverageProblems()
         guard gaps.isEmpty else { throw VernierError(.corruptState, at: "calibration", problems: gaps) }
-        try StatisticsFile.write(statistics, to: path)
+        try save()
     }
 
     /// Draws and counts one batch of prompts.
@@ -164,11 +174,11 @@ public final class Calibrator {
         let responses = try respond(
             generator, to: Array(requests[..<probed]), choices: choices.map { Array($0[..<probed]) }, logits: logits,
             eachLayer: eachLayer)
-        for (place, (prompt, measured)) in zip(batch, observer.prompts).enumerated() {
+        for (place, prompt) in batch.enumerated() {
             try statistics.count(
-                measured, corpusIndex: prompt.index, promptDigest: prompt.digest,
+                observer.statistics(image: place), corpusIndex: prompt.index, promptDigest: prompt.digest,
                 responses: place < probed ? responses[place] : nil,
-                storageErrors: place < probed ? observer.storageErrors[place] : nil)
+                storageErrors: observer.storageErrors(image: place))
         }
         if let sketches { statistics.returnSketches(sketches.finish()) }
     }
@@ -180,6 +190,11 @@ public final class Calibrator {
     ) throws -> [LayerResponses] {
         guard !requests.isEmpty else { return [] }
         let probe = LayerProbe(generator: generator, settings: settings, layout: statistics.layout)
+        let clock = ContinuousClock(), began = clock.now
+        defer {
+            times.probedPictures += requests.count
+            times.disturbingSeconds += (clock.now - began) / .seconds(1)
+        }
         return try probe.responses(to: requests, choices: choices, logits: logits, eachLayer: eachLayer)
     }
 

@@ -9,9 +9,16 @@ import TensorKernels
 /// There is one copy of the sums, because they are large. Each prompt's contribution to a number is worked out by itself
 /// and added in the order of the corpus, so that neither the batch size nor the thread count changes a bit.
 final class SketchAccumulator {
-    /// The sums.
+    /// Where sums lie; different threads may add to those of different heads.
+    struct Sums {
+        let all: Places
+        /// Those of the prompts at even places of the corpus; empty if they are not kept.
+        let even: Places
+
+        struct Places { let attention, key, value: UnsafeMutableBufferPointer<Float> }
+    }
+
     private var sums: AttentionSketches
-    /// Those of the prompts at even places of the corpus, if they are kept.
     private var even: AttentionSketches
     private let keepsHalves: Bool
     private let stack: TransformerStack
@@ -22,7 +29,7 @@ final class SketchAccumulator {
     private var queryScale = -1
     private var channelSigns: [FloatBuffer] = []  // [image]
     private var projections: [LinearLayer?] = []  // [sequence][layer][head]: values [D] -> [R]
-    private var projected = FloatBuffer(count: 0)
+    private let room = ThreadScratch(countEach: 0)
 
     /// Takes over sums whose layout has signs.
     init(
@@ -76,57 +83,76 @@ final class SketchAccumulator {
         return UnsafePointer(querySigns[image].pointer)
     }
 
-    /// Works out the rows `sum_c e_cr gate_c W_o^h[c, :]` of every head of a layer.
-    func observeGate(_ gate: UnsafeBufferPointer<Float>, sequence: Int, layer: Int) {
-        let width = stack.width, d = stack.headWidth, count = signCount
-        var gated = stack.attentionProjectionWeight(layer: layer)
-        for row in 0..<width {
-            for column in 0..<width { gated[row * width + column] *= gate[row] }
-        }
-        let rows = FloatBuffer.zeros(count: width * count)  // [column of W_o, R]
-        Kernels.addSigned(
-            gated, rows: width, count: width, signs: channelSigns[sequence % prompts.count].pointer, signCount: count,
-            to: rows.pointer)
-        for head in 0..<layout.heads {
-            var weight = [Float](repeating: 0, count: count * d)
-            for sign in 0..<count {
-                for i in 0..<d { weight[sign * d + i] = rows.pointer[(head * d + i) * count + sign] }
+    /// Works out the rows `sum_c e_cr gate_c W_o^h[c, :]` of every head of a layer, in float32 whatever the model
+    /// multiplies in.
+    func observeGate(_ gate: UnsafeBufferPointer<Float>, weights: ProjectionWeights, sequence: Int, layer: Int) {
+        let width = weights.width, d = weights.headWidth, count = signCount
+        let signs = channelSigns[sequence % prompts.count].pointer
+        let first = (sequence * layout.layers + layer) * layout.heads
+        room.reserve(countEach: (width + count) * d)
+        weights.withWeight(layer: layer) { weight in
+            projections.withUnsafeMutableBufferPointer { projections in
+                Parallel.forEach(parts: layout.heads) { head in
+                    let gated = room.pointer, rows = gated + width * d  // [C, D], [D, R]
+                    for channel in 0..<width {
+                        let from = weight + channel * width + head * d, to = gated + channel * d, factor = gate[channel]
+                        for i in 0..<d { to[i] = from[i] * factor }
+                    }
+                    rows.update(repeating: 0, count: d * count)
+                    Kernels.addSigned(gated, rows: width, count: d, signs: signs, signCount: count, to: rows)
+                    let matrix = (0..<count * d).map { rows[$0 % d * count + $0 / d] }
+                    projections[first + head] = LinearLayer(
+                        weight: matrix, bias: nil, outputs: count, inputs: d, arithmetic: .float32)
+                }
             }
-            projections[(sequence * layout.layers + layer) * layout.heads + head] = LinearLayer(
-                weight: weight, bias: nil, outputs: count, inputs: d)
         }
     }
 
-    /// Adds one head's sketches.
-    func add(_ record: AttentionRecord, branch: Int) {
+    /// Lends the sums to `body`.
+    func withSums(_ body: (Sums) -> Void) {
+        Self.withPlaces(&sums) { all in
+            Self.withPlaces(&even) { even in body(Sums(all: all, even: even)) }
+        }
+    }
+
+    /// Adds one head's sketches to the sums, on any thread.
+    /// - Parameter room: `[queryCount, R]` numbers that are overwritten.
+    func add(_ record: AttentionRecord, branch: Int, to sums: Sums, room: UnsafeMutablePointer<Float>) {
         let (layer, head, scale) = (record.layer, record.head, record.scale)
-        let positions = layout.positions(branch: branch, layer: layer, head: head, scale: scale)
+        let row = layout.positions(branch: branch, layer: layer, head: head, scale: scale).lowerBound
         let isEven = prompts[record.sequence % prompts.count].isMultiple(of: 2)
-        if let sketch = record.attentionSketch { add(sketch, to: \.attention, row: positions.lowerBound, isEven) }
-        if let sketch = record.keySketch { add(sketch, to: \.key, row: positions.lowerBound, isEven) }
+        func add(
+            _ values: UnsafeBufferPointer<Float>, _ sketch: KeyPath<Sums.Places, UnsafeMutableBufferPointer<Float>>,
+            row: Int
+        ) {
+            Self.add(values, to: sums.all[keyPath: sketch], first: row * signCount)
+            if keepsHalves, isEven { Self.add(values, to: sums.even[keyPath: sketch], first: row * signCount) }
+        }
+        if let sketch = record.attentionSketch { add(sketch, \.attention, row: row) }
+        if let sketch = record.keySketch { add(sketch, \.key, row: row) }
         guard scale < layout.scaleCount - 1,
             let project = projections[(record.sequence * layout.layers + layer) * layout.heads + head]
         else { return }
-        let count = record.queryCount * signCount
-        if projected.count < count { projected = FloatBuffer(count: count) }
-        project(record.currentValues, rows: record.queryCount, into: projected.pointer)
+        project(record.currentValues, rows: record.queryCount, into: room)
         let final = layout.finalPositions(branch: branch, layer: layer, head: head)
         add(
-            UnsafeBufferPointer(start: projected.pointer, count: count), to: \.value,
-            row: final.lowerBound + layout.schedule.historyTokens(scale), isEven)
+            UnsafeBufferPointer(start: room, count: record.queryCount * signCount), \.value,
+            row: final.lowerBound + layout.schedule.historyTokens(scale))
     }
 
-    private func add(
-        _ values: UnsafeBufferPointer<Float>, to sketch: WritableKeyPath<AttentionSketches, [Float]>, row: Int,
-        _ isEven: Bool
-    ) {
-        Self.add(values, to: &sums[keyPath: sketch], first: row * signCount)
-        if keepsHalves, isEven { Self.add(values, to: &even[keyPath: sketch], first: row * signCount) }
-    }
-
-    private static func add(_ values: UnsafeBufferPointer<Float>, to sums: inout [Float], first: Int) {
-        sums.withUnsafeMutableBufferPointer { sums in
-            for index in 0..<min(values.count, sums.count - first) { sums[first + index] += values[index] }
+    private static func withPlaces(_ sketches: inout AttentionSketches, _ body: (Sums.Places) -> Void) {
+        sketches.attention.withUnsafeMutableBufferPointer { attention in
+            sketches.key.withUnsafeMutableBufferPointer { key in
+                sketches.value.withUnsafeMutableBufferPointer { value in
+                    body(Sums.Places(attention: attention, key: key, value: value))
+                }
+            }
         }
+    }
+
+    private static func add(
+        _ values: UnsafeBufferPointer<Float>, to sums: UnsafeMutableBufferPointer<Float>, first: Int
+    ) {
+        for index in 0..<min(values.count, sums.count - first) { sums[first + index] += values[index] }
     }
 }

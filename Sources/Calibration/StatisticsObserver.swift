@@ -2,24 +2,29 @@ import CalibrationStatistics
 import KVCacheRuntime
 import ModelFamilies
 import ProfileFormat
+import TensorKernels
 
 /// Turns the attention of one batch into one ``PromptStatistics`` an image.
 ///
 /// Everything is a mean over the queries of a scale (`method.md` section 2). `positionWeight` needs the norm of
 /// `W_o^h v_p`: it is `sqrt(v^T M v)` with the Gram matrix `M = W_o^h^T W_o^h`, taken once when position p is in the
 /// current map, because under the full cache a value never changes.
+///
+/// The heads of a layer are spread over threads, the images of a head stay in order: neither the thread count nor the
+/// batch changes a bit.
 final class StatisticsObserver: AttentionObserver {
     let topCounts: [Int32]
-    private(set) var prompts: [PromptStatistics]
+    let images: Int
+    private let measurements: [PromptMeasurement]  // [image]
     private let layout: StatisticsLayout
     private let headWidth: Int
-    private let grams: [[Double]]  // [layer * H + head] -> [D, D]
-    private var valueNorms: [[Double]]  // [sequence][layer][head] -> one norm a position
-    let images: Int
+    private let finalHistory: Int
+    private let grams: DoubleBuffer  // [layer][head][D, D]
+    private let valueNorms: DoubleBuffer  // [sequence][layer][head][history position]
+    private let projections: ProjectionWeights
+    private let room = ThreadScratch(countEach: 0)
     /// Holds the sketches while a batch runs; nil without signs.
     private var sketches: SketchAccumulator?
-    /// What narrower storage did to each probed image of the batch, the first ones.
-    private(set) var storageErrors: [StorageErrors] = []
     private let storage: StorageProbe
 
     init(layout: StatisticsLayout, stack: TransformerStack, images: Int) {
@@ -27,12 +32,15 @@ final class StatisticsObserver: AttentionObserver {
         self.images = images
         topCounts = layout.topCounts.map(Int32.init)
         headWidth = stack.headWidth
-        storage = StorageProbe(stack: stack)
-        prompts = Array(repeating: PromptStatistics(layout: layout), count: images)
-        valueNorms = Array(repeating: [], count: images * layout.branches * layout.layers * layout.heads)
-        grams = (0..<layout.layers).flatMap { layer in
-            let weight = stack.attentionProjectionWeight(layer: layer), d = stack.headWidth
-            return (0..<layout.heads).map { Self.gram(weight, width: stack.width, head: $0, headWidth: d) }
+        finalHistory = layout.schedule.finalHistoryTokens
+        projections = ProjectionWeights(stack: stack)
+        storage = StorageProbe(layout: layout, headWidth: stack.headWidth)
+        measurements = (0..<images).map { _ in PromptMeasurement(layout: layout) }
+        valueNorms = DoubleBuffer(count: images * layout.headRowCount * layout.schedule.finalHistoryTokens)
+        grams = DoubleBuffer(count: layout.layers * layout.heads * stack.headWidth * stack.headWidth)
+        for layer in 0..<layout.layers {
+            projections.addGrams(
+                layer: layer, to: grams.pointer + layer * layout.heads * stack.headWidth * stack.headWidth)
         }
     }
 
@@ -40,13 +48,15 @@ final class StatisticsObserver: AttentionObserver {
     /// sketches go to `sketches`.
     func begin(sketches: SketchAccumulator?, probed: Int) {
         self.sketches = sketches
-        storageErrors = (0..<probed).map { _ in
-            StorageErrors(layout: layout, formatCount: StorageProbe.formats.count)
-        }
-        storage.begin(sequences: images * layout.branches)
-        for image in prompts.indices { prompts[image].reset() }
-        for index in valueNorms.indices { valueNorms[index].removeAll(keepingCapacity: true) }
+        storage.begin(images: images, probed: probed)
+        for measurement in measurements { measurement.reset() }
     }
+
+    /// The statistics of an image of the batch.
+    func statistics(image: Int) -> PromptStatistics { measurements[image].statistics }
+
+    /// What narrower storage did to an image of the batch; nil unless it was probed.
+    func storageErrors(image: Int) -> StorageErrors? { storage.errors(image: image) }
 
     var signCount: Int { sketches?.signCount ?? 0 }
 
@@ -55,53 +65,80 @@ final class StatisticsObserver: AttentionObserver {
     }
 
     func observeGate(_ gate: UnsafeBufferPointer<Float>, sequence: Int, layer: Int) {
-        sketches?.observeGate(gate, sequence: sequence, layer: layer)
-        if sequence % images < storageErrors.count { storage.observeGate(gate, sequence: sequence, layer: layer) }
+        sketches?.observeGate(gate, weights: projections, sequence: sequence, layer: layer)
+        storage.observeGate(gate, weights: projections, sequence: sequence, layer: layer)
     }
 
-    func observe(_ record: AttentionRecord) {
-        let branch = record.sequence / images, image = record.sequence % images
-        sketches?.add(record, branch: branch)
-        let scale = record.scale, layer = record.layer, head = record.head, history = record.historyCount
-        let queries = Double(record.queryCount), mass = record.columnMass
-        let cell = layout.cell(branch: branch, layer: layer, head: head, scale: scale)
-        if image < storageErrors.count {
-            for (index, error) in storage.errors(of: record).enumerated() {
-                storageErrors[image].values[index][cell] = error
+    func observe(_ record: AttentionRecord) { observeLayer([record]) }
+
+    func observeLayer(_ records: [AttentionRecord]) {
+        let queries = records.map(\.queryCount).max() ?? 0
+        let norms = 2 * Kernels.quadraticFormRoom(width: headWidth)  // float64 in a block of float32
+        room.reserve(countEach: max(norms, queries * signCount))
+        storage.reserve(for: records)
+        // The records of a head, in the order of the images.
+        let heads = Dictionary(grouping: records) { $0.sequence / images * layout.heads + $0.head }
+            .sorted { $0.key < $1.key }.map(\.value)
+        func measure(_ sums: SketchAccumulator.Sums?) {
+            Parallel.forEach(parts: heads.count) { part in
+                for record in heads[part] {
+                    measureMasses(record)
+                    measureValues(record)
+                    if let sums {
+                        sketches?.add(record, branch: record.sequence / images, to: sums, room: room.pointer)
+                    }
+                    storage.measure(record)
+                }
             }
         }
-        let norms = (record.sequence * layout.layers + layer) * layout.heads + head
+        if let sketches { sketches.withSums { measure($0) } } else { measure(nil) }
+    }
 
-        var currentMass = 0.0
-        for column in history..<mass.count { currentMass += mass[column] }
-        prompts[image].currentMass[cell] = currentMass / queries
-        prompts[image].rowEntropy[cell] = record.entropy / queries
+    /// Counts what the columns of one head's attention hold.
+    private func measureMasses(_ record: AttentionRecord) {
+        let branch = record.sequence / images, place = measurements[record.sequence % images]
+        let (layer, head, scale, history) = (record.layer, record.head, record.scale, record.historyCount)
+        let queries = Double(record.queryCount), mass = record.columnMass
+        let cell = layout.cell(branch: branch, layer: layer, head: head, scale: scale)
+        func sum(_ columns: Range<Int>) -> Double { columns.reduce(0) { $0 + mass[$1] } }
+        place.currentMass[cell] = sum(history..<mass.count) / queries
+        place.rowEntropy[cell] = record.entropy / queries
+        place.columnVariance[cell] = Self.variance(mass, queries: queries)
         for index in record.topMass.indices {
-            prompts[image].topMass[
-                layout.topMassIndex(branch: branch, layer: layer, head: head, scale: scale, topCountIndex: index)] =
-                record.topMass[index] / queries
+            place.topMass[cell * topCounts.count + index] = record.topMass[index] / queries
         }
         for source in 0..<scale {
             let first = layout.schedule.historyTokens(source)
-            var sum = 0.0
-            for position in first..<(first + layout.schedule.tokenCount(source)) { sum += mass[position] }
-            prompts[image].sourceMass[
-                layout.sourceMassIndex(branch: branch, layer: layer, head: head, scale: scale, source: source)] =
-                sum / queries
+            place.sourceMass[cell * layout.scaleCount + source] =
+                sum(first..<(first + layout.schedule.tokenCount(source))) / queries
         }
-        prompts[image].columnVariance[cell] = Self.variance(mass, queries: queries)
-        let positions = layout.positions(branch: branch, layer: layer, head: head, scale: scale)
+        let first = layout.positions(branch: branch, layer: layer, head: head, scale: scale).lowerBound
+        let norms = norms(of: record), shares = place.positionMass + first, weights = place.positionWeight + first
         for position in 0..<history {
             let share = mass[position] / queries
-            prompts[image].positionMass[positions.lowerBound + position] = share
-            prompts[image].positionWeight[positions.lowerBound + position] = share * valueNorms[norms][position]
+            shares[position] = share
+            weights[position] = share * norms[position]
         }
-        if scale < layout.scaleCount - 1 {
-            let gram = grams[layer * layout.heads + head]
-            for token in 0..<record.queryCount {
-                valueNorms[norms].append(Self.norm(record.currentValues + token * headWidth, gram, headWidth))
-            }
+    }
+
+    /// Takes the norms of the map's values, for the scales to come.
+    private func measureValues(_ record: AttentionRecord) {
+        guard record.scale < layout.scaleCount - 1 else { return }
+        let norms = norms(of: record) + layout.schedule.historyTokens(record.scale), size = headWidth * headWidth
+        room.pointer.withMemoryRebound(
+            to: Double.self, capacity: Kernels.quadraticFormRoom(width: headWidth)
+        ) { room in
+            Kernels.quadraticForms(
+                record.currentValues, rows: record.queryCount, width: headWidth,
+                matrix: grams.pointer + (record.layer * layout.heads + record.head) * size, into: norms, room: room)
         }
+        for token in 0..<record.queryCount { norms[token] = max(norms[token], 0).squareRoot() }
+    }
+
+    /// The norms of a head's values, by history position.
+    private func norms(of record: AttentionRecord) -> UnsafeMutablePointer<Double> {
+        valueNorms.pointer
+            + ((record.sequence * layout.layers + record.layer) * layout.heads + record.head) * finalHistory
     }
 
     /// Population variance of the column means.
@@ -116,27 +153,5 @@ final class StatisticsObserver: AttentionObserver {
             squares += difference * difference
         }
         return squares / count
-    }
-
-    private static func gram(_ weight: [Float], width: Int, head: Int, headWidth d: Int) -> [Double] {
-        var result = [Double](repeating: 0, count: d * d)
-        for row in 0..<width {
-            let start = row * width + head * d
-            for i in 0..<d {
-                let left = Double(weight[start + i])
-                for j in 0..<d { result[i * d + j] += left * Double(weight[start + j]) }
-            }
-        }
-        return result
-    }
-
-    private static func norm(_ value: UnsafePointer<Float>, _ gram: [Double], _ d: Int) -> Double {
-        var sum = 0.0
-        for i in 0..<d {
-            var row = 0.0
-            for j in 0..<d { row += gram[i * d + j] * Double(value[j]) }
-            sum += Double(value[i]) * row
-        }
-        return max(sum, 0).squareRoot()
     }
 }

@@ -37,7 +37,7 @@ public struct AttentionStatistics: Sendable, Equatable {
     }
 
     /// The given values of each of ``Statistic/all``, whose lengths the caller has checked.
-    init(layout: StatisticsLayout, values: [[Double]]) {
+    package init(layout: StatisticsLayout, values: [[Double]]) {
         self.layout = layout
         currentMass = values[0]
         topMass = values[1]

@@ -70,10 +70,8 @@ final class AttentionMeter {
     /// `[keys]` mass of one cell: what the last attention attached to it has measured.
     func mass(cell: Int) -> UnsafePointer<Double>? { measuresMass ? UnsafePointer(massOfCell(cell)) : nil }
 
-    /// Tells the observer what one cell's attention showed.
-    func report(
-        to observer: any AttentionObserver, sequence: Int, head: Int, cell: Int, history: CellSlots, map: LayerMap
-    ) {
+    /// What one cell's attention showed, for the observer that was there.
+    func record(sequence: Int, head: Int, cell: Int, history: CellSlots, map: LayerMap) -> AttentionRecord {
         let historyCount = history.count, keyCount = historyCount + queryCount
         var record = AttentionRecord(
             sequence: sequence, layer: map.layer, head: head, scale: map.scale, queryCount: queryCount,
@@ -88,7 +86,7 @@ final class AttentionMeter {
             attentionSketch: sketches.attention(cell: cell, historyCount: historyCount),
             keySketch: sketches.keys(cell: cell, historyCount: historyCount))
         if let rows = history.plainRows { (record.historyKeys, record.historyValues) = rows }
-        observer.observe(record)
+        return record
     }
 
     private func massOfCell(_ cell: Int) -> UnsafeMutablePointer<Double> { mass.pointer + cell * stride }

@@ -13,6 +13,9 @@ public protocol AttentionObserver: AnyObject {
     /// The factors `[width]` by which a layer's projected attention output enters the residual stream of a sequence
     /// (AdaLN's gamma1). Told once a generation for every sequence and layer, before anything is observed.
     func observeGate(_ gate: UnsafeBufferPointer<Float>, sequence: Int, layer: Int)
+    /// The attention of one layer at one scale: all heads of all sequences, in ascending order of sequence and head. Whoever
+    /// spreads this over threads must keep the order of what is added. Calls ``observe(_:)`` one by one unless implemented.
+    func observeLayer(_ records: [AttentionRecord])
     /// One head's attention at one scale.
     func observe(_ record: AttentionRecord)
 }
@@ -22,4 +25,7 @@ extension AttentionObserver {
     public var signCount: Int { 0 }
     public func signs(sequence: Int, scale: Int) -> UnsafePointer<Float>? { nil }
     public func observeGate(_ gate: UnsafeBufferPointer<Float>, sequence: Int, layer: Int) {}
+    public func observeLayer(_ records: [AttentionRecord]) {
+        for record in records { observe(record) }
+    }
 }

@@ -198,11 +198,12 @@ public final class KVCache {
             cellSeconds.pointer[cell] = (between - start, move == nil ? 0 : CacheTimes.now - between)
         }
         if let observer {
-            for cell in 0..<layout.cellsPerLayer {
-                meter.report(
-                    to: observer, sequence: cell / heads, head: cell % heads, cell: cell,
-                    history: slots(layer: layer, cell: cell), map: map)
-            }
+            observer.observeLayer(
+                (0..<layout.cellsPerLayer).map { cell in
+                    meter.record(
+                        sequence: cell / heads, head: cell % heads, cell: cell,
+                        history: slots(layer: layer, cell: cell), map: map)
+                })
             // The rule gets its own, weighted mass in a second pass.
             if let rowWeights { remeasure(map, rowWeights: rowWeights) }
         }

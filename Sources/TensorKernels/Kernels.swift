@@ -73,6 +73,24 @@ public enum Kernels {
         coefficients: UnsafePointer<Float>, to sums: UnsafeMutablePointer<Float>
     ) { vk_add_rows(x, rows, width, slots, coefficients, sums) }
 
+    /// `gram[i, j] += sum_r (weights[r] * x[r, i]) * x[r, j]` in float64, rows in ascending order, for rows of `width` values
+    /// at `stride`; `gram` is `[width, width]`, no `weights` are 1 everywhere.
+    public static func addGram(
+        _ x: UnsafePointer<Float>, rows: Int, width: Int, stride: Int, weights: UnsafePointer<Double>? = nil,
+        to gram: UnsafeMutablePointer<Double>
+    ) { vk_add_gram(x, stride, rows, width, weights, gram) }
+
+    /// `forms[r] = z^T matrix z` in float64 for the rows `z = x[r]`, or `x[r] - y[r]`, of `width` values; both sums run in
+    /// ascending order. `matrix` is `[width, width]`.
+    /// - Parameter room: ``quadraticFormRoom(width:)`` numbers that are overwritten.
+    public static func quadraticForms(
+        _ x: UnsafePointer<Float>, minus y: UnsafePointer<Float>? = nil, rows: Int, width: Int,
+        matrix: UnsafePointer<Double>, into forms: UnsafeMutablePointer<Double>, room: UnsafeMutablePointer<Double>
+    ) { vk_quadratic_forms(x, y, rows, width, matrix, forms, room) }
+
+    /// Numbers that ``quadraticForms(_:minus:rows:width:matrix:into:room:)`` works in: eight rows.
+    public static func quadraticFormRoom(width: Int) -> Int { 8 * width }
+
     /// Whether all values are finite.
     public static func allFinite(_ x: UnsafePointer<Float>, count: Int) -> Bool { vk_all_finite(x, count) != 0 }
 }

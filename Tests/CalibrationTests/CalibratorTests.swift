@@ -85,6 +85,9 @@ import VernierCore
                 #expect(calibrator.statistics.promptCount == held)
                 try calibrator.run(savingTo: folder.file("resumed.h5"))
                 #expect(try bytes("resumed.h5") == expected, "from \(copy) prompts with batches of \(batch)")
+                // The times are this run's; its first prompts were probed in the other.
+                #expect(calibrator.times.pictures == 5 - held && calibrator.times.probedPictures == 0)
+                #expect(calibrator.times.measuringSeconds > 0 && calibrator.times.disturbingSeconds == 0)
             }
         }
     }

@@ -19,12 +19,23 @@ import VernierCore
         try AtomicFile.write(TinyVARModel.corpus(3), to: prompts)
     }
 
+    private func cursor(_ name: String) throws -> JSONCursor {
+        let text = String(decoding: try results.bytes(name), as: UTF8.self)
+        return JSONCursor(try JSONValue.parse(text, name: name), place: name)
+    }
+
     @Test func fromClassesToReport() throws {
         let statistics = results.file("s.h5"), profile = results.file("p.json"), full = results.file("full.json")
         let calibrated = try Tool.succeed([
             "calibrate", "--model", model.path, "--prompts", prompts, "--out", statistics, "--progress", "none",
+            "--report", results.file("calibration.json"),
         ])
         #expect(calibrated.hasPrefix("3 prompts -> \(statistics), "))
+        let run = try cursor("calibration.json").member("run")
+        #expect(try run.member("pictures").integer() == 3 && run.member("probed_pictures").integer() == 2)
+        for part in ["measuring", "measuring_each", "disturbing", "saving"] {
+            #expect(try run.member("seconds").member(part).number() > 0, "\(part)")
+        }
         try Tool.succeed([
             "compile", statistics, "--keep", "10%", "--out", profile, "--refine", "2", "--model", model.path,
             "--prompts", prompts, "--progress", "none",
@@ -58,8 +69,7 @@ import VernierCore
         #expect(try draw("smooth", ["--more-smooth"]) != plain)
         try Tool.succeed(["generate", "--model", model.path, "--class", "1", "--out", results.file("one.png")])
         #expect(try results.bytes("one.png") == plain[1])
-        let text = String(decoding: try results.bytes("report.json"), as: UTF8.self)
-        let root = JSONCursor(try JSONValue.parse(text, name: "report"), place: "report")
+        let root = try cursor("report.json")
         let bytes = try root.member("lastBatch").member("resident_bytes")
         #expect(try bytes.member("peak").integer() == compiled.residentBytes)
         #expect(try root.member("prompts").elements().map { try $0.string() } == ["class 0", "class 1", "class 2"])

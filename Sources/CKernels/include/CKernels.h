@@ -134,6 +134,19 @@ long vk_places_at_least(const float *x, long count, float limit, int32_t *places
 // Philox 4x32-10 of the counters (c0, c1[i], c2, c3) -> words [count, 4].
 void vk_philox(uint64_t seed, uint32_t c0, const uint32_t *c1, uint32_t c2, uint32_t c3, long count, uint32_t *words);
 
+// ---- What calibration measures ---------------------------------------------------------------------------------
+// sums[t] += weight * (the sum of the keeps[t] largest of x, or of all if they are fewer), for ascending keeps. x [count]
+// must not be negative; the sums run in float64 over lanes. `room` is of count floats, rounded up to a multiple of 16.
+void vk_add_largest(const float *x, long count, const int32_t *keeps, long keep_count, double weight, double *sums,
+                    float *room);
+// forms[r] = z^T matrix z in float64 for the rows z = x[r], or x[r] - y[r] if y is not NULL, of D values; matrix [D, D];
+// sums over ascending i of z[i] times the sum over ascending j of matrix[i, j] * z[j]. `room` is of 8 * D numbers.
+void vk_quadratic_forms(const float *x, const float *y, long rows, long d, const double *matrix, double *forms,
+                        double *room);
+// gram[i, j] += sum over r of (weights[r] * x[r, i]) * x[r, j] in float64, r ascending; x [rows, D] at row stride ldx, gram
+// [D, D], weights [rows] or NULL (1).
+void vk_add_gram(const float *x, long ldx, long rows, long d, const double *weights, double *gram);
+
 // ---- Stored rows -----------------------------------------------------------------------------------------------
 // How a row of D values is stored: float32; bfloat16; int8: a float32 scale and D codes; int4: for each 32 channels a
 // bfloat16 scale and 16 bytes of codes (storage.c). Rows follow each other without padding and need no alignment.

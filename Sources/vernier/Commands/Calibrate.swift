@@ -4,6 +4,7 @@ import CalibrationStatistics
 import Foundation
 import Generation
 import ProfileCompiler
+import ProfileFormat
 import StatisticsFile
 import VernierCore
 
@@ -46,6 +47,8 @@ struct Calibrate: ParsableCommand {
             "Measure how sensitive each layer is with the first N prompts, each drawn once more a layer; 0: not at all."
     )
     var sensitivityPrompts: Int = 2
+    @Option(help: "Write how long it took as JSON.")
+    var report: String?
     @Flag(help: "Go on where an interrupted run of the same settings was saved.")
     var resume = false
     @Flag(help: "Say what would be done, write nothing.")
@@ -73,6 +76,7 @@ struct Calibrate: ParsableCommand {
 
     func run() throws {
         try requirePlace(forFile: out)
+        try report.map(requirePlace(forFile:))
         let corpus = try Corpus(path: prompts).drawing(pictures, ofFirst: limit)
         let loaded = try ImageModel(path: model, schedule: schedule.choice())
         let calibrator = try Calibrator(
@@ -91,6 +95,14 @@ struct Calibrate: ParsableCommand {
         }
         let before = calibrator.statistics.promptCount
         try progress.run { try calibrator.run(savingTo: out, progress: $0) }
+        if let report {
+            let json: JSONValue = [
+                "format": "vernier-calibration", "version": 1, "tool": .string(VernierVersion.current),
+                "model": loaded.identity.jsonValue, "schedule": loaded.schedule.jsonValue,
+                "run": calibrator.times.jsonValue,
+            ]
+            try AtomicFile.write(try json.canonicalText(), to: report)
+        }
         let summary = try StatisticsFile.readSummary(out)
         print(
             "\(summary.promptCount) \(pictures > 1 ? "pictures of \(summary.promptCount / pictures) prompts" : "prompts")\(before > 0 ? " (\(before) of them from the saved run)" : "") -> \(out), "
