@@ -4,7 +4,7 @@
 #include "rows.h"
 #include <string.h>
 
-enum { TILE = 12 };
+enum { TILE = 12, ROOM_ROWS = 5 };  // rows of keys that are packed together, and one of zeros
 
 static size_t rounded(long count) { return ((size_t)count + 15) & ~(size_t)15; }
 static long panels_of(long n) { return (n + VK_PANEL - 1) / VK_PANEL; }
@@ -13,7 +13,7 @@ size_t vk_attention_scratch_count(long queries, long d, long history, long curre
   (void)queries;
   long total = history + current;
   return rounded((long)vk_packed_count(total, d)) + rounded((long)vk_packed_count(d, total)) + rounded((long)TILE * total) +
-         rounded(history) + rounded(d) + rounded(2 * sign_count * d) + rounded(sign_count * history);
+         rounded(history) + rounded(ROOM_ROWS * d) + rounded(2 * sign_count * d) + rounded(sign_count * history);
 }
 
 // The float32 row of one key or value of either segment; a slot in a narrow format is read into `room` first.
@@ -25,20 +25,33 @@ static const float *row_of(const vk_attention *a, const void *history, const flo
   return room;
 }
 
+typedef float float4 __attribute__((ext_vector_type(4)));
+
+// Four rows of keys to four columns of a panel.
+static void pack_four_keys(const float *const rows[4], long d, float *panel) {
+  long i = 0;
+  for (; i + 4 <= d; i += 4) {
+    float4 x[4];
+    for (int j = 0; j < 4; j++) memcpy(&x[j], rows[j] + i, sizeof x[j]);
+    float4 t0 = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5), t1 = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7);
+    float4 t2 = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5), t3 = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);
+    float4 y[4] = {__builtin_shufflevector(t0, t2, 0, 1, 4, 5), __builtin_shufflevector(t0, t2, 2, 3, 6, 7),
+                   __builtin_shufflevector(t1, t3, 0, 1, 4, 5), __builtin_shufflevector(t1, t3, 2, 3, 6, 7)};
+    for (int j = 0; j < 4; j++) memcpy(panel + (i + j) * VK_PANEL, &y[j], sizeof y[j]);
+  }
+  for (; i < d; i++)
+    for (int j = 0; j < 4; j++) panel[i * VK_PANEL + j] = rows[j][i];
+}
+
 // K rows of both segments as one set of panels of 32 keys: P[key / 32][d][key % 32].
 static void pack_keys(const vk_attention *a, float *panels, float *room) {
-  long total = a->history + a->current, d = a->d;
-  for (long p = 0; p < panels_of(total); p++) {
-    float *panel = panels + (size_t)p * VK_PANEL * d;
-    for (long j = 0; j < VK_PANEL; j++) {
-      long key = p * VK_PANEL + j;
-      if (key >= total) {
-        for (long i = 0; i < d; i++) panel[i * VK_PANEL + j] = 0;
-        continue;
-      }
-      const float *row = row_of(a, a->history_k, a->current_k, key, room);
-      for (long i = 0; i < d; i++) panel[i * VK_PANEL + j] = row[i];
-    }
+  const long total = a->history + a->current, d = a->d;
+  for (long key = 0; key < panels_of(total) * VK_PANEL; key += 4) {
+    const float *rows[4];
+    memset(room + 4 * d, 0, sizeof(float) * (size_t)d);
+    for (long j = 0; j < 4; j++)
+      rows[j] = key + j < total ? row_of(a, a->history_k, a->current_k, key + j, room + j * d) : room + 4 * d;
+    pack_four_keys(rows, d, panels + (size_t)(key / VK_PANEL) * VK_PANEL * d + key % VK_PANEL);
   }
 }
 
@@ -50,8 +63,12 @@ static void pack_values(const vk_attention *a, float *panels, float *room) {
     for (long p = 0; p < panels_of(d); p++) {
       long columns = d - p * VK_PANEL < VK_PANEL ? d - p * VK_PANEL : VK_PANEL;
       float *to = panels + ((size_t)p * (size_t)total + (size_t)key) * VK_PANEL;
-      memcpy(to, row + p * VK_PANEL, sizeof(float) * (size_t)columns);
-      if (columns < VK_PANEL) memset(to + columns, 0, sizeof(float) * (size_t)(VK_PANEL - columns));
+      if (columns == VK_PANEL) {
+        memcpy(to, row + p * VK_PANEL, sizeof(float) * VK_PANEL);  // of a known size: no call
+      } else {
+        memcpy(to, row + p * VK_PANEL, sizeof(float) * (size_t)columns);
+        memset(to + columns, 0, sizeof(float) * (size_t)(VK_PANEL - columns));
+      }
     }
   }
 }
@@ -75,7 +92,7 @@ void vk_attention_run(const vk_attention *a, float *scratch) {
   long total = a->history + a->current, d = a->d;
   float *keys = scratch, *values = keys + rounded((long)vk_packed_count(total, d));
   float *scores = values + rounded((long)vk_packed_count(d, total)), *copy = scores + rounded((long)TILE * total);
-  float *room = copy + rounded(a->history), *query_sums = room + rounded(d);
+  float *room = copy + rounded(a->history), *query_sums = room + rounded(ROOM_ROWS * d);
   int sketches = a->signs && a->history > 0;
   if (sketches) {
     memset(a->attention_sketch, 0, sizeof(float) * (size_t)(a->history * a->sign_count));
