@@ -109,7 +109,8 @@ BENCH_OPTIONS ?=
 bench: build
 	swift build $(FLAGS) --product VernierBench
 	$${VERNIER_PYTHON:-python3} Calibration/PyTorch/peer.py --check
-	$${VERNIER_PYTHON:-python3} Calibration/PyTorch/kernels.py --bench .build/release/VernierBench --out out/bench
+	$${VERNIER_PYTHON:-python3} Calibration/PyTorch/kernels.py --bench .build/release/VernierBench --out out/bench \
+	  --model $(MODEL) --profile Profiles/tangram-10.json
 	$${VERNIER_PYTHON:-python3} Calibration/PyTorch/bench.py $(MODEL) $(BENCH_MODELS) --vernier $(VERNIER) --out out/bench $(BENCH_OPTIONS)
 
 # Trains the reference model from nothing (hours on two cores); resumes where it was interrupted.

@@ -139,7 +139,8 @@ let package = Package(
         .executableTarget(
             name: "VernierBench",
             dependencies: [
-                "VernierCore", "TensorKernels", "ProfileFormat", "KVCacheRuntime",
+                "VernierCore", "TensorKernels", "ProfileFormat", "KVCacheRuntime", "Generation",
+                "CalibrationStatistics", "StatisticsFile", "ProfileCompiler", "Calibration",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
 

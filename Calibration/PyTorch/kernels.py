@@ -1,10 +1,13 @@
-"""Times Vernier's kernels against the machine's roofline and PyTorch's operators, in one run.
+"""Times Vernier's kernels against the machine's roofline and PyTorch's operators, and the tool's own stages, in one run.
 
-    python Calibration/PyTorch/kernels.py --bench .build/release/VernierBench --out out/bench
+    python Calibration/PyTorch/kernels.py --bench .build/release/VernierBench --out out/bench --model Calibration/Models/tangram
 
 Every round runs VernierBench once and PyTorch's operators once, one after the other, so that a noisy machine's drift meets both; figures
 are medians over rounds, speed-ups medians of the rounds' ratios. A share of the roofline is the time that the machine would need at
 least, by its best packed product in cache and its memory's speed measured in the same round, over the time that was taken.
+
+With a model: drawing pictures against calibrating on as many, compiling, loading the model and a profile; a share of the roofline is
+then that of reading the model's files from memory.
 
 PyTorch's operators: `F.linear` in fp32 and bf16 at the same sizes, and `F.scaled_dot_product_attention` for the last scale of 1M.
 Writes DIR/kernels.json and DIR/kernels.md. Needs torch.
@@ -22,13 +25,15 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+ROOT = Path(__file__).resolve().parent.parent.parent
+
 LINEAR = re.compile(r"(\d+) rows, (\w+) (\d+) -> (\d+)")
 ATTENTION, HEADS, BRANCHES, WIDTH, QUERIES, HISTORY = "attention, 1M, last scale (4096 queries)", 16, 2, 128, 4096, 6425
 
 
-def ours(binary, threads):
+def ours(binary, threads, *arguments):
     done = subprocess.run(
-        [binary], env={**os.environ, "VERNIER_THREADS": str(threads)}, check=True, capture_output=True, text=True)
+        [binary, *arguments], env={**os.environ, "VERNIER_THREADS": str(threads)}, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -71,22 +76,24 @@ class Operators:
         return time.perf_counter() - began
 
 
-def round_of(binary, threads, operators, withPeer):
+def round_of(binary, threads, operators, with_peer, tool):
     """Seconds and roofline shares of one round: `{case: {variant: {seconds, share}}}`."""
     report = ours(binary, threads)
-    samples = report["samples"]
-    peak = max(s["operations"] / s["seconds"] for s in samples if s["case"] == "packed product in cache")
+    samples = report["samples"] + (ours(binary, threads, "tool", *tool)["samples"] if tool else [])
+    peaks = {s["variant"]: s["operations"] / s["seconds"] for s in samples if s["case"] == "packed product in cache"}
+    exact = max(rate for variant, rate in peaks.items() if not variant.endswith("dots"))
     # Weights that a core's caches hold between calls can be read faster than memory gives them; the share is then above 1.
     speed = next(s["bytes"] / s["seconds"] for s in samples if s["case"] == "reading memory")
     cases = {}
     for s in samples:
         entry = {"seconds": s["seconds"]}
         if s["case"] not in ("packed product in cache", "reading memory") and "operations" in s:
+            peak = peaks[s["variant"]] if s["variant"].endswith("dots") else exact
             entry["share"] = max(s["operations"] / peak, s["bytes"] / speed) / s["seconds"]
         elif "operations" in s or "bytes" in s:
             entry["rate"] = s.get("operations", s.get("bytes")) / s["seconds"] / 1e9
         cases.setdefault(s["case"], {})["Vernier " + s["variant"]] = entry
-    if withPeer:
+    if with_peer:
         time.sleep(0.3)
         for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
             for case in list(cases):
@@ -122,14 +129,22 @@ def main():
     parser.add_argument("--threads", default=f"1,{os.cpu_count()}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-pytorch", action="store_true")
+    parser.add_argument("--model", help="model directory, for the tool's stages")
+    parser.add_argument("--prompts", default=str(ROOT / "Calibration/Corpora/tangram-heldout.jsonl"), help="JSON lines")
+    parser.add_argument("--profile", help="profile of the model")
+    parser.add_argument("--pictures", type=int, default=32, help="that the tool's stages draw (default: 32)")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
+    tool = []
+    if arguments.model:
+        tool = ["--model", arguments.model, "--prompts", arguments.prompts, "--pictures", str(arguments.pictures)]
+        tool += ["--profile", arguments.profile] if arguments.profile else []
     operators, result, text = Operators(), {"torch": torch.__version__, "load": [os.getloadavg()[0]], "threads": {}}, []
     for threads in dict.fromkeys(int(t) for t in arguments.threads.split(",")):
         torch.set_num_threads(threads)
         rounds = []
         for _ in range(arguments.rounds):
-            kernels, cases = round_of(arguments.bench, threads, operators, not arguments.no_pytorch)
+            kernels, cases = round_of(arguments.bench, threads, operators, not arguments.no_pytorch, tool)
             rounds.append(cases)
         result["threads"][threads], result["kernels"] = rounds, kernels
         text += [f"## {threads} thread{'s' if threads > 1 else ''}", "", *table(rounds), ""]

@@ -1,6 +1,7 @@
 // Packed-weight matrix product. Panels of 32 output columns; a block of up to 12 rows (AVX-512) or 6 rows x 16
-// columns (AVX2) of accumulators stays in registers while k runs. No blocking over k: one panel of K x 32 floats
-// fits the second-level cache for every K in use. Each output is one chain of fused multiply-adds over ascending k.
+// columns (AVX2) of accumulators stays in registers while k runs. Rows of more than LONGEST_RUN numbers are taken in runs, so
+// that a panel's piece stays in the second-level cache. Each output is one chain of fused multiply-adds over ascending k,
+// whatever the runs: a later one begins with the sums of the earlier.
 //
 // Panels in bfloat16 hold pairs, P[N/32][K/2][32][2], as AVX512-BF16 wants them; float32 arithmetic gets both numbers of
 // a pair by a shift and a mask: the same products, so the same bits as from float32 panels.
@@ -11,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { LARGEST_BLOCK = 12 };
+enum { LARGEST_BLOCK = 12, LONGEST_RUN = 2048 };
 
 static long even(long k) { return k + (k & 1); }
 static size_t element_bytes(int format) { return format == VK_FLOAT32 ? sizeof(float) : sizeof(uint16_t); }
@@ -93,11 +94,13 @@ void vk_pack_transposed(const float *wt, long ldw, long n, long k, float *panels
 
 long vk_block_count(long m) { return m > 0 ? (m + LARGEST_BLOCK - 1) / LARGEST_BLOCK : 0; }
 
-// Where a block goes: 32 columns or, in the last panel, fewer; `bias` is added as the block is stored, or NULL.
+// Where a block goes: 32 columns or, in the last panel, fewer; `bias` is added as the block is stored, or NULL. With
+// `continues`, sums begin with what stands there.
 typedef struct {
   float *c;
   long ldc, columns;
   const float *bias;
+  int continues;
 } destination;
 
 // ---- Plain C: the reference and the fallback (on arm64 fmaf is one instruction and the inner loop vectorises).
@@ -107,7 +110,7 @@ static void block_plain(int format, int rows, const float *a, long row_step, lon
   float weights[VK_PANEL];
   for (long r = 0; r < rows; r++) {
     float sum[VK_PANEL];
-    for (int j = 0; j < VK_PANEL; j++) sum[j] = 0;
+    for (int j = 0; j < VK_PANEL; j++) sum[j] = to->continues && j < to->columns ? to->c[r * to->ldc + j] : 0;
     for (long i = 0; i < k; i++) {
       float x = a[r * row_step + i * step];
       const float *row = (const float *)panel + i * VK_PANEL;
@@ -145,6 +148,14 @@ ALWAYS void store_avx2(const destination *to, int r, int first, __m256 c0, __m25
   _mm256_storeu_ps(sum + 8, c1);
   for (long j = 0; j < 16 && first + j < to->columns; j++) at[j] = to->bias ? sum[j] + to->bias[first + j] : sum[j];
 }
+ALWAYS __m256 start_avx2(const destination *to, int r, int first) {
+  const float *at = to->c + r * to->ldc + first;
+  if (!to->continues) return _mm256_setzero_ps();
+  if (first + 8 <= to->columns) return _mm256_loadu_ps(at);
+  float sum[8] = {0};
+  for (long j = 0; j < 8 && first + j < to->columns; j++) sum[j] = at[j];
+  return _mm256_loadu_ps(sum);
+}
 ALWAYS void step_avx2(const int MR, const float *a, long row_step, __m256 b0, __m256 b1, __m256 *c0, __m256 *c1) {
   UNROLL for (int r = 0; r < MR; r++) {
     __m256 x = _mm256_broadcast_ss(a + r * row_step);
@@ -156,7 +167,7 @@ ALWAYS void rows_avx2(const int format, const int packed, const int MR, const fl
                       int first, const destination *to) {
   const long row_step = packed ? 1 : stride, step = packed ? stride : 1;
   __m256 c0[6], c1[6];
-  UNROLL for (int r = 0; r < MR; r++) { c0[r] = _mm256_setzero_ps(); c1[r] = _mm256_setzero_ps(); }
+  UNROLL for (int r = 0; r < MR; r++) { c0[r] = start_avx2(to, r, first); c1[r] = start_avx2(to, r, first + 8); }
   if (format == VK_FLOAT32) {
     const float *w = (const float *)b + first;
     for (long i = 0; i < k; i++, a += step, w += VK_PANEL)
@@ -246,6 +257,15 @@ ALWAYS void store_avx512(const int MR, const destination *to, const __m512 *c0, 
     _mm512_mask_storeu_ps(to->c + r * to->ldc + 16, m1, x1);
   }
 }
+ALWAYS void start_avx512(const int MR, const destination *to, __m512 *c0, __m512 *c1) {
+  UNROLL for (int r = 0; r < MR; r++) { c0[r] = _mm512_setzero_ps(); c1[r] = _mm512_setzero_ps(); }
+  if (!to->continues) return;
+  const uint32_t columns = to->columns == VK_PANEL ? 0xffffffff : ((uint32_t)1 << to->columns) - 1;
+  UNROLL for (int r = 0; r < MR; r++) {
+    c0[r] = _mm512_maskz_loadu_ps((__mmask16)columns, to->c + r * to->ldc);
+    c1[r] = _mm512_maskz_loadu_ps((__mmask16)(columns >> 16), to->c + r * to->ldc + 16);
+  }
+}
 ALWAYS void step_avx512(const int MR, const float *a, long row_step, __m512 b0, __m512 b1, __m512 *c0, __m512 *c1) {
   UNROLL for (int r = 0; r < MR; r++) {
     __m512 x = _mm512_set1_ps(a[r * row_step]);
@@ -257,7 +277,7 @@ ALWAYS void rows_avx512(const int format, const int packed, const int MR, const 
                         const void *b, const destination *to) {
   const long row_step = packed ? 1 : stride, step = packed ? stride : 1;
   __m512 c0[12], c1[12];
-  UNROLL for (int r = 0; r < MR; r++) { c0[r] = _mm512_setzero_ps(); c1[r] = _mm512_setzero_ps(); }
+  start_avx512(MR, to, c0, c1);
   if (format == VK_FLOAT32) {
     const float *w = (const float *)b;
     for (long i = 0; i < k; i++, a += step, w += VK_PANEL)
@@ -292,7 +312,7 @@ BLOCK(bfloat16_packed_avx512, block_avx512, VK_BFLOAT16, 1)
 #pragma clang attribute push(__attribute__((target(AVX512 ",avx512bf16"))), apply_to = function)
 ALWAYS void rows_dots(const int MR, const uint32_t *a, long stride, long pairs, const uint16_t *w, const destination *to) {
   __m512 c0[12], c1[12];
-  UNROLL for (int r = 0; r < MR; r++) { c0[r] = _mm512_setzero_ps(); c1[r] = _mm512_setzero_ps(); }
+  start_avx512(MR, to, c0, c1);
   for (long i = 0; i < pairs; i++, a += stride, w += 2 * VK_PANEL) {
     __m512bh b0 = (__m512bh)_mm512_loadu_si512(w), b1 = (__m512bh)_mm512_loadu_si512(w + VK_PANEL);
     UNROLL for (int r = 0; r < MR; r++) {
@@ -397,30 +417,44 @@ void vk_pack_rows(int rows, const float *a, long lda, long m, long k, long first
   }
 }
 
+// One block of rows times one run of a panel: inputs first ..< first + count.
+static void multiply_block(const vk_product *q, block_fn block, long row, int rows, long each, const void *panel, long first,
+                           long count, const destination *to) {
+  const void *run = (const char *)panel + panel_values(q->format, first) * element_bytes(q->format);
+  if (q->rows == VK_ROWS_ROUNDED) {
+#if defined(__x86_64__)
+    const uint32_t *a = (const uint32_t *)q->a + row * (even(q->k) / 2) + first / 2 * each;
+    dots_avx512bf16(rows, a, each, even(count) / 2, run, to);
+#endif
+    return;
+  }
+  int packed = q->rows == VK_ROWS_PACKED;
+  const float *a = (const float *)q->a + (packed ? row * q->k + first * each : row * q->lda + first);
+  long stride = packed ? each : q->lda;
+  if (block) block(rows, a, stride, count, run, to);
+  else block_plain(q->format, rows, a, packed ? 1 : stride, packed ? stride : 1, count, run, to);
+}
+
 void vk_multiply_panels(const vk_product *product, long first_block, long last_block, long first_panel, long last_panel) {
   const vk_product q = *product;
-  long each = vk_block_rows(q.m), pairs = even(q.k) / 2;
-  block_fn block = block_for(vk_isa(), q.format, q.rows == VK_ROWS_PACKED);
-  size_t panel_bytes = panel_values(q.format, q.k) * element_bytes(q.format);
+  const long each = vk_block_rows(q.m);
+  const block_fn block = block_for(vk_isa(), q.format, q.rows == VK_ROWS_PACKED);
+  const size_t panel_bytes = panel_values(q.format, q.k) * element_bytes(q.format);
   for (long p = first_panel; p < last_panel; p++) {
     const void *panel = (const char *)q.panels + (size_t)p * panel_bytes;
-    long columns = q.n - p * VK_PANEL < VK_PANEL ? q.n - p * VK_PANEL : VK_PANEL;
-    for (long number = first_block; number < last_block; number++) {
-      long row = number * each;
-      int rows = (int)(q.m - row < each ? q.m - row : each);
-      destination to = {q.c + row * q.ldc + p * VK_PANEL, q.ldc, columns, q.bias ? q.bias + p * VK_PANEL : NULL};
-      if (q.rows == VK_ROWS_ROUNDED) {
-#if defined(__x86_64__)
-        dots_avx512bf16(rows, (const uint32_t *)q.a + row * pairs, each, pairs, panel, &to);
-#endif
-        continue;
+    const long columns = q.n - p * VK_PANEL < VK_PANEL ? q.n - p * VK_PANEL : VK_PANEL;
+    long first = 0;
+    do {
+      const long count = q.k - first < LONGEST_RUN ? q.k - first : LONGEST_RUN;
+      const float *bias = q.bias && first + count == q.k ? q.bias + p * VK_PANEL : NULL;
+      for (long number = first_block; number < last_block; number++) {
+        const long row = number * each;
+        const int rows = (int)(q.m - row < each ? q.m - row : each);
+        const destination to = {q.c + row * q.ldc + p * VK_PANEL, q.ldc, columns, bias, first > 0};
+        multiply_block(&q, block, row, rows, each, panel, first, count, &to);
       }
-      int packed = q.rows == VK_ROWS_PACKED;
-      const float *a = (const float *)q.a + row * (packed ? q.k : q.lda);
-      long stride = packed ? each : q.lda;
-      if (block) block(rows, a, stride, q.k, panel, &to);
-      else block_plain(q.format, rows, a, packed ? 1 : stride, packed ? stride : 1, q.k, panel, &to);
-    }
+      first += count;
+    } while (first < q.k);
   }
 }
 

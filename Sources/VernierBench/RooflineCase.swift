@@ -10,9 +10,14 @@ struct RooflineCase {
 
     init() {
         // Ones fit bfloat16, thirds do not.
-        layers = [("float32", Float(1) / 3), ("bfloat16", 1)].map { variant, value in
+        let variants: [(String, Float, Arithmetic)] = [
+            ("float32", 1 / 3, .float32), ("bfloat16", 1, .float32), ("bfloat16 dots", 1, .bfloat16),
+        ]
+        layers = variants.filter(\.2.isSupported).map { variant, value, arithmetic in
             let weight = [Float](repeating: value, count: Self.inputs * Self.outputs)
-            return (variant, LinearLayer(weight: weight, bias: nil, outputs: Self.outputs, inputs: Self.inputs))
+            let layer = LinearLayer(
+                weight: weight, bias: nil, outputs: Self.outputs, inputs: Self.inputs, arithmetic: arithmetic)
+            return (variant, layer)
         }
         let most = Parallel.threadCount
         input = FloatBuffer.zeros(count: Self.rows * Self.inputs)

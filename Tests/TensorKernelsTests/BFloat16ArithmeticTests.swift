@@ -12,7 +12,7 @@ import Testing
     }
 
     /// Odd and even widths, outputs that fill panels and that do not, every row count of a block and beyond.
-    @Test(arguments: [(1, 1), (33, 7), (32, 64), (70, 515), (96, 1030)])
+    @Test(arguments: [(1, 1), (33, 7), (32, 64), (70, 515), (96, 1030), (40, 4133)])
     func productsAreThoseOfRoundedFactors(outputs: Int, inputs: Int) throws {
         var random = SplitMix64(seed: 9)
         let weight = random.floats(outputs * inputs), bias = random.floats(outputs)

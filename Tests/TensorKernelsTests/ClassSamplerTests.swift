@@ -20,7 +20,7 @@ import Testing
             ("flat zeros", (0..<width).map { $0 % 2 == 0 ? 0 : -0.0 }),
             ("one peak", (0..<width).map { $0 == width / 2 ? 200 : -1 }),
             ("two peaks", (0..<width).map { $0 % max(width - 2, 1) == 1 ? 90 : $0 % 3 == 0 ? -90 : 0 }),
-            ("huge and tiny", wide.map { $0 > 6 ? $0 * 1e35 : $0 * 1e-42 }),
+            ("huge and tiny", wide.map { $0 > 6 ? $0 * 1e35 : $0 * 0x1p-140 }),
             ("ascending", (0..<width).map { Float($0) / 64 }),
             ("descending", (0..<width).map { Float(-$0) / 64 }),
         ]

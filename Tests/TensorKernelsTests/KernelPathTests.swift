@@ -45,11 +45,13 @@ import Testing
         var random = SplitMix64(seed: 12)
         try withEvery("rows", in: [1, 5, 12, 40]) { rows in
             try withEvery("outputs", in: [1, 32, 45, 96]) { outputs in
-                let inputs = 37, x = random.floats(rows * inputs), b = random.floats(outputs)
+                // Long rows are taken in runs; an odd count leaves half a pair.
+                let inputs = rows == 5 ? 4133 : 37
+                let x = random.floats(rows * inputs), b = random.floats(outputs)
                 let w = random.floats(outputs * inputs).map { Float(bitPattern: $0.bitPattern & 0xffff_0000) }
                 let narrow = PackedWeights(w, outputs: outputs, inputs: inputs)
                 let wide = PackedWeights(w, outputs: outputs, inputs: inputs, format: .float32)
-                #expect(narrow.format == .bfloat16 && narrow.byteCount * 37 == wide.byteCount * 19, "pairs: 38 inputs")
+                #expect(narrow.format == .bfloat16 && narrow.byteCount * 2 * inputs == wide.byteCount * (inputs + 1))
                 #expect(narrow.matrix == w && wide.matrix == w)
                 let given = FloatBuffer(x)
                 let rowsAsTheyLie = ProductRows(given.pointer, count: rows, width: inputs, stride: inputs)
@@ -67,6 +69,15 @@ import Testing
                 for result in results {
                     expectSame(result.map(\.bitPattern), results[0].map(\.bitPattern), what: "bits in either format")
                 }
+                // One chain of fused multiply-adds over ascending inputs, then the bias.
+                let chains = (0..<rows * outputs).map { place in
+                    let (row, output) = (place / outputs, place % outputs)
+                    return (0..<inputs).reduce(Float(0)) {
+                        $0.addingProduct(x[row * inputs + $1], w[output * inputs + $1])
+                    }
+                        + b[output]
+                }
+                expectSame(results[0].map(\.bitPattern), chains.map(\.bitPattern), what: "bits of the definition")
             }
         }
         var w = [Float](repeating: 1.5, count: 64)
