@@ -440,12 +440,13 @@ void vk_multiply_panels(const vk_product *product, long first_block, long last_b
   const long each = vk_block_rows(q.m);
   const block_fn block = block_for(vk_isa(), q.format, q.rows == VK_ROWS_PACKED);
   const size_t panel_bytes = panel_values(q.format, q.k) * element_bytes(q.format);
-  for (long p = first_panel; p < last_panel; p++) {
-    const void *panel = (const char *)q.panels + (size_t)p * panel_bytes;
-    const long columns = q.n - p * VK_PANEL < VK_PANEL ? q.n - p * VK_PANEL : VK_PANEL;
-    long first = 0;
-    do {
-      const long count = q.k - first < LONGEST_RUN ? q.k - first : LONGEST_RUN;
+  // Run by run: what all rows hold of one is read again for every panel.
+  long first = 0;
+  do {
+    const long count = q.k - first < LONGEST_RUN ? q.k - first : LONGEST_RUN;
+    for (long p = first_panel; p < last_panel; p++) {
+      const void *panel = (const char *)q.panels + (size_t)p * panel_bytes;
+      const long columns = q.n - p * VK_PANEL < VK_PANEL ? q.n - p * VK_PANEL : VK_PANEL;
       const float *bias = q.bias && first + count == q.k ? q.bias + p * VK_PANEL : NULL;
       for (long number = first_block; number < last_block; number++) {
         const long row = number * each;
@@ -453,9 +454,9 @@ void vk_multiply_panels(const vk_product *product, long first_block, long last_b
         const destination to = {q.c + row * q.ldc + p * VK_PANEL, q.ldc, columns, bias, first > 0};
         multiply_block(&q, block, row, rows, each, panel, first, count, &to);
       }
-      first += count;
-    } while (first < q.k);
-  }
+    }
+    first += count;
+  } while (first < q.k);
 }
 
 void vk_gemm(const float *a, long lda, long m, long k, const float *panels, long n, const float *bias, float *c, long ldc,
