@@ -87,25 +87,27 @@ import Testing
         #expect(PackedWeights(w, outputs: 8, inputs: 8).matrix == w)
     }
 
-    /// On one thread, so that the forced path is the one that runs.
+    /// Inside a task, where parallel work runs on the one thread for which the path is forced.
     @Test(arguments: [1, 3]) func convolutionsGiveTheSameBitsOnEveryPath(side: Int) throws {
         var random = SplitMix64(seed: 14)
-        let threads = Parallel.threadCount
-        Parallel.setThreadCount(1)
-        defer { Parallel.setThreadCount(threads) }
         try withEvery("size", in: [(1, 1), (2, 3), (9, 12), (16, 31)]) { height, width in
             try withEvery("channels", in: [(3, 3), (16, 32), (45, 70)]) { inputs, outputs in
                 let layer = Convolution(
                     weight: random.floats(outputs * inputs * side * side), bias: random.floats(outputs),
                     outputs: outputs, inputs: inputs, kernelSide: side)
                 let map = FloatBuffer(random.floats(height * width * inputs))
-                let results = onEveryPath {
-                    let y = FloatBuffer.zeros(count: height * width * outputs)
-                    let input = Convolution.Input(map.pointer, height: height, width: width)
-                    layer(input, into: y.pointer)
-                    layer(input, into: y.pointer, adding: true)
-                    return y.array
+                nonisolated(unsafe) var results: [[Float]] = []
+                Parallel.forEach(parts: 2) { part in
+                    guard part == 0 else { return }
+                    results = onEveryPath {
+                        let y = FloatBuffer.zeros(count: height * width * outputs)
+                        let input = Convolution.Input(map.pointer, height: height, width: width)
+                        layer(input, into: y.pointer)
+                        layer(input, into: y.pointer, adding: true)
+                        return y.array
+                    }
                 }
+                #expect(results.count > 1 || vk_isa_best() == 0)
                 for (isa, result) in results.enumerated() {
                     expectSame(result.map(\.bitPattern), results[0].map(\.bitPattern), what: "bits of path \(isa)")
                 }

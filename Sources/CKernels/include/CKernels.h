@@ -16,6 +16,7 @@ void vk_isa_force(int isa);  // for tests, on the calling thread only; isa <= vk
 
 // ---- Thread pool -----------------------------------------------------------------------------------------------
 typedef void (*vk_task)(void *context, long part);
+enum { VK_MOST_THREADS = 256 };
 int vk_thread_count(void);         // VERNIER_THREADS, or the number of online cores
 void vk_thread_count_set(int count);
 // Runs task(context, 0 ..< parts) on the pool, the caller included; returns when all parts are done. Not reentrant:
