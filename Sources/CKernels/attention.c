@@ -13,7 +13,7 @@ size_t vk_attention_scratch_count(long queries, long d, long history, long curre
   (void)queries;
   long total = history + current;
   return rounded((long)vk_packed_count(total, d)) + rounded((long)vk_packed_count(d, total)) + rounded((long)TILE * total) +
-         rounded(history) + rounded(ROOM_ROWS * d) + rounded(2 * sign_count * d) + rounded(sign_count * history);
+         VK_ROWS_TOGETHER * rounded(history) + rounded(ROOM_ROWS * d) + rounded(2 * sign_count * d) + rounded(sign_count * history);
 }
 
 // The float32 row of one key or value of either segment; a slot in a narrow format is read into `room` first.
@@ -92,7 +92,7 @@ void vk_attention_run(const vk_attention *a, float *scratch) {
   long total = a->history + a->current, d = a->d;
   float *keys = scratch, *values = keys + rounded((long)vk_packed_count(total, d));
   float *scores = values + rounded((long)vk_packed_count(d, total)), *copy = scores + rounded((long)TILE * total);
-  float *room = copy + rounded(a->history), *query_sums = room + rounded(ROOM_ROWS * d);
+  float *room = copy + VK_ROWS_TOGETHER * rounded(a->history), *query_sums = room + rounded(ROOM_ROWS * d);
   int sketches = a->signs && a->history > 0;
   if (sketches) {
     memset(a->attention_sketch, 0, sizeof(float) * (size_t)(a->history * a->sign_count));
@@ -103,6 +103,9 @@ void vk_attention_run(const vk_attention *a, float *scratch) {
   for (long first = 0; first < a->queries; first += TILE) {
     long rows = a->queries - first < TILE ? a->queries - first : TILE;
     vk_gemm(a->q + first * a->q_stride, a->q_stride, rows, d, keys, total, NULL, scores, total, 0, panels_of(total));
+    const float *counted[TILE];
+    float weights[TILE];
+    long counted_rows = 0;
     for (long r = 0; r < rows; r++) {
       float *row = scores + r * total;
       if (a->history_bias)
@@ -113,11 +116,13 @@ void vk_attention_run(const vk_attention *a, float *scratch) {
       if (weight != 0) {
         if (a->entropy) *a->entropy += (double)weight * entropy;
         if (a->column_mass) vk_add_double(a->column_mass, row, weight, total);
-        if (a->top_mass && a->history > 0)
-          vk_add_largest(row, a->history, a->top_counts, a->top_count_count, weight, a->top_mass, copy);
+        counted[counted_rows] = row;
+        weights[counted_rows++] = weight;
       }
       if (a->probabilities) memcpy(a->probabilities + (first + r) * total, row, sizeof(float) * (size_t)total);
     }
+    if (a->top_mass && a->history > 0)
+      vk_add_largest(counted, weights, counted_rows, a->history, a->top_counts, a->top_count_count, a->top_mass, copy);
     if (sketches) {
       const float *signs = a->signs + first * a->sign_count;
       vk_add_signed(scores, total, rows, a->history, signs, a->sign_count, a->attention_sketch);

@@ -22,9 +22,12 @@
 #pragma clang attribute pop
 #endif
 
-void vk_add_largest(const float *x, long count, const int32_t *keeps, long keep_count, double weight, double *sums,
-                    float *room) {
-  DISPATCH(add_largest, x, count, keeps, keep_count, weight, sums, room);
+void vk_add_largest(const float *const *rows, const float *weights, long row_count, long count, const int32_t *keeps,
+                    long keep_count, double *sums, float *room) {
+  DISPATCH(add_largest, rows, weights, row_count, count, keeps, keep_count, sums, room);
+}
+void vk_add_each(const float *const *rows, long row_count, long count, float *sums) {
+  DISPATCH(add_each, rows, row_count, count, sums);
 }
 void vk_quadratic_forms(const float *x, const float *y, long rows, long d, const double *matrix, double *forms,
                         double *room) {

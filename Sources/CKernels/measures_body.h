@@ -57,37 +57,54 @@ static inline __attribute__((always_inline)) long FN(pack_above)(float *x, long 
 }
 #endif
 
-// Keeps the `keep` largest of count > keep numbers, not in order; those equal to the smallest of them are alike.
-static void FN(keep_largest)(float *x, long count, long keep) {
-  enum { GROUPS = 4, LANES = 16 * GROUPS, LONG = 1024 };
-  long whole = (count + 15) & ~15L;
+// Brackets the `keep`-th largest of count > keep numbers: more than *low are at least keep, more than *high fewer.
+static inline __attribute__((always_inline)) void FN(bracket)(const float *x, long count, long keep, int64_t *low, int64_t *high) {
+  enum { GROUPS = 4, LANES = 16 * GROUPS };
   i16x most[GROUPS];
   for (int g = 0; g < GROUPS; g++) most[g] = (i16x){} - 1;
-  for (long i = 0; i < whole; i += LANES)
-    for (int g = 0; g < GROUPS && i + 16 * g < whole; g++) most[g] = __builtin_elementwise_max(most[g], FN(bits16)(x + i + 16 * g));
+  for (long i = 0; i < count; i += LANES)
+    for (int g = 0; g < GROUPS && i + 16 * g < count; g++) most[g] = __builtin_elementwise_max(most[g], FN(bits16)(x + i + 16 * g));
   i16x larger = __builtin_elementwise_max(__builtin_elementwise_max(most[0], most[1]), __builtin_elementwise_max(most[2], most[3]));
   i16x smaller = __builtin_elementwise_min(__builtin_elementwise_min(most[0], most[1]), __builtin_elementwise_min(most[2], most[3]));
-  // More than `low` are at least `keep`, more than `high` fewer: 64 (16) numbers are not below the least of 64 (16) maxima.
-  int64_t high = __builtin_reduce_max(larger), low = -1;
-  if (keep == 1) low = high - 1;
-  else if (keep <= 16) low = (int64_t)__builtin_reduce_min(larger) - 1;
-  else if (keep <= LANES) low = (int64_t)__builtin_reduce_min(smaller) - 1;
-  if (low < -1) low = -1;
-  if (count > LONG && low >= 0) {
-    count = FN(pack_above)(x, whole, (int32_t)low);
-    whole = (count + 15) & ~15L;
+  *high = __builtin_reduce_max(larger);
+  *low = -1;
+  // 16 (64) numbers are not below the least of 16 (64) maxima.
+  if (keep == 1) *low = *high - 1;
+  else if (keep <= 16) *low = (int64_t)__builtin_reduce_min(larger) - 1;
+  else if (keep <= LANES) *low = (int64_t)__builtin_reduce_min(smaller) - 1;
+  if (*low < -1) *low = -1;
+}
+
+// Keeps the `keep` largest of count > keep numbers of some rows, not in order; those equal to the smallest are alike. A
+// search is a chain of dependent steps, so several run side by side; steps beyond the end of one change nothing.
+static void FN(keep_largest)(float *const *x, long row_count, long count, long keep) {
+  enum { LONG = 1024 };
+  long whole[VK_ROWS_TOGETHER], above[VK_ROWS_TOGETHER];
+  int64_t low[VK_ROWS_TOGETHER], high[VK_ROWS_TOGETHER];
+  for (long r = 0; r < row_count; r++) {
+    whole[r] = (count + 15) & ~15L;
+    above[r] = 0;
+    FN(bracket)(x[r], whole[r], keep, &low[r], &high[r]);
+    if (count > LONG && low[r] >= 0) whole[r] = (FN(pack_above)(x[r], whole[r], (int32_t)low[r]) + 15) & ~15L;
   }
-  long above = 0;
-  while (above < keep && high - low > 1) {
-    int64_t middle = low + (high - low) / 2;
-    long counted = FN(count_above)(x, whole, (int32_t)middle);
-    if (counted > keep) low = middle;
-    else { high = middle; above = counted; }
+  for (int searching = 1; searching;) {
+    searching = 0;
+    for (long r = 0; r < row_count; r++) {
+      int64_t middle = low[r] + (high[r] - low[r]) / 2;
+      long counted = FN(count_above)(x[r], whole[r], (int32_t)middle);
+      int more = counted > keep;
+      low[r] = more ? middle : low[r];
+      high[r] = more ? high[r] : middle;
+      above[r] = more ? above[r] : counted;
+      searching |= above[r] < keep && high[r] - low[r] > 1;
+    }
   }
-  FN(pack_above)(x, whole, (int32_t)high);
-  union { int32_t bits; float value; } least = {(int32_t)high};
-  for (; above < keep; above++) x[above] = least.value;
-  FN(fill_up)(x, keep);
+  for (long r = 0; r < row_count; r++) {
+    FN(pack_above)(x[r], whole[r], (int32_t)high[r]);
+    union { int32_t bits; float value; } least = {(int32_t)high[r]};
+    for (; above[r] < keep; above[r]++) x[r][above[r]] = least.value;
+    FN(fill_up)(x[r], keep);
+  }
 }
 
 // The sum of numbers of which count is a multiple of 16.
@@ -99,18 +116,44 @@ static double FN(sum_lanes)(const float *x, long count) {
   return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
-static void FN(add_largest)(const float *x, long count, const int32_t *keeps, long keep_count, double weight, double *sums, float *room) {
-  memcpy(room, x, sizeof(float) * (size_t)count);
-  FN(fill_up)(room, count);
-  double sum = 0;
-  // Descending: each selection works inside the previous one's winners.
-  for (long t = keep_count - 1; t >= 0; t--) {
-    int cut = keeps[t] < count;
-    if (cut) FN(keep_largest)(room, count, keeps[t]);
-    if (cut) count = keeps[t];
-    if (cut || t == keep_count - 1) sum = FN(sum_lanes)(room, (count + 15) & ~15L);
-    sums[t] = sums[t] + weight * sum;
+static void FN(add_largest)(const float *const *rows, const float *weights, long row_count, long count, const int32_t *keeps, long keep_count, double *sums, float *room) {
+  long stride = (count + 15) & ~15L;
+  float *x[VK_ROWS_TOGETHER];
+  double sum[VK_ROWS_TOGETHER];
+  for (long first = 0; first < row_count; first += VK_ROWS_TOGETHER) {
+    long live = count, together = row_count - first < VK_ROWS_TOGETHER ? row_count - first : VK_ROWS_TOGETHER;
+    for (long r = 0; r < together; r++) {
+      x[r] = room + r * stride;
+      memcpy(x[r], rows[first + r], sizeof(float) * (size_t)count);
+      FN(fill_up)(x[r], count);
+    }
+    // Descending: each selection works inside the previous one's winners.
+    for (long t = keep_count - 1; t >= 0; t--) {
+      int cut = keeps[t] < live;
+      if (cut) FN(keep_largest)(x, together, live, keeps[t]);
+      if (cut) live = keeps[t];
+      for (long r = 0; r < together; r++) {
+        if (cut || t == keep_count - 1) sum[r] = FN(sum_lanes)(x[r], (live + 15) & ~15L);
+        sums[t] = sums[t] + (double)weights[first + r] * sum[r];
+      }
+    }
   }
+}
+
+// Sums of rows that lie apart, in their order, with one pass over the sums.
+static void FN(add_each)(const float *const *rows, long row_count, long count, float *sums) {
+  long i = 0;
+  for (; i + 16 <= count; i += 16) {
+    v16 sum, row;
+    memcpy(&sum, sums + i, sizeof sum);
+    for (long r = 0; r < row_count; r++) {
+      memcpy(&row, rows[r] + i, sizeof row);
+      sum = sum + row;
+    }
+    memcpy(sums + i, &sum, sizeof sum);
+  }
+  for (; i < count; i++)
+    for (long r = 0; r < row_count; r++) sums[i] = sums[i] + rows[r][i];
 }
 
 // Eight rows at a time, as lanes. Every sum is one chain of additions over ascending i or j.

@@ -115,29 +115,39 @@ final class SketchAccumulator {
         }
     }
 
-    /// Adds one head's sketches to the sums, on any thread.
-    /// - Parameter room: `[queryCount, R]` numbers that are overwritten.
-    func add(_ record: AttentionRecord, branch: Int, to sums: Sums, room: UnsafeMutablePointer<Float>) {
-        let (layer, head, scale) = (record.layer, record.head, record.scale)
-        let row = layout.positions(branch: branch, layer: layer, head: head, scale: scale).lowerBound
-        let isEven = prompts[record.sequence % prompts.count].isMultiple(of: 2)
+    /// Adds the sketches of one head to the sums, on any thread: its records, in the order of the images.
+    /// - Parameter room: ``roomCount(for:)`` numbers that are overwritten.
+    func add(_ records: [AttentionRecord], branch: Int, to sums: Sums, room: UnsafeMutablePointer<Float>) {
+        guard let first = records.first else { return }
+        let (layer, head, scale) = (first.layer, first.head, first.scale), values = first.queryCount * signCount
         func add(
-            _ values: UnsafeBufferPointer<Float>, _ sketch: KeyPath<Sums.Places, UnsafeMutableBufferPointer<Float>>,
-            row: Int
+            _ rows: [UnsafePointer<Float>?], count: Int, row: Int,
+            _ sketch: KeyPath<Sums.Places, UnsafeMutableBufferPointer<Float>>
         ) {
-            Self.add(values, to: sums.all[keyPath: sketch], first: row * signCount)
-            if keepsHalves, isEven { Self.add(values, to: sums.even[keyPath: sketch], first: row * signCount) }
+            guard !rows.contains(nil), let place = sums.all[keyPath: sketch].baseAddress else { return }
+            Kernels.addEach(rows, count: count, to: place + row * signCount)
+            guard keepsHalves, let place = sums.even[keyPath: sketch].baseAddress else { return }
+            let even = zip(records, rows).filter { prompts[$0.0.sequence % prompts.count].isMultiple(of: 2) }
+            Kernels.addEach(even.map(\.1), count: count, to: place + row * signCount)
         }
-        if let sketch = record.attentionSketch { add(sketch, \.attention, row: row) }
-        if let sketch = record.keySketch { add(sketch, \.key, row: row) }
-        guard scale < layout.scaleCount - 1,
-            let project = projections[(record.sequence * layout.layers + layer) * layout.heads + head]
-        else { return }
-        project(record.currentValues, rows: record.queryCount, into: room)
-        let final = layout.finalPositions(branch: branch, layer: layer, head: head)
+        let row = layout.positions(branch: branch, layer: layer, head: head, scale: scale).lowerBound
+        let count = first.historyCount * signCount
+        add(records.map { $0.attentionSketch?.baseAddress }, count: count, row: row, \.attention)
+        add(records.map { $0.keySketch?.baseAddress }, count: count, row: row, \.key)
+        guard scale < layout.scaleCount - 1 else { return }
+        for (index, record) in records.enumerated() {
+            projections[(record.sequence * layout.layers + layer) * layout.heads + head]?(
+                record.currentValues, rows: record.queryCount, into: room + index * values)
+        }
         add(
-            UnsafeBufferPointer(start: room, count: record.queryCount * signCount), \.value,
-            row: final.lowerBound + layout.schedule.historyTokens(scale))
+            records.indices.map { UnsafePointer(room + $0 * values) }, count: values,
+            row: layout.finalPositions(branch: branch, layer: layer, head: head).lowerBound
+                + layout.schedule.historyTokens(scale), \.value)
+    }
+
+    /// The room that ``add(_:branch:to:room:)`` needs for the records of any head of a layer, in float32.
+    func roomCount(for records: [AttentionRecord]) -> Int {
+        prompts.count * (records.map(\.queryCount).max() ?? 0) * signCount
     }
 
     private static func withPlaces(_ sketches: inout AttentionSketches, _ body: (Sums.Places) -> Void) {
@@ -148,11 +158,5 @@ final class SketchAccumulator {
                 }
             }
         }
-    }
-
-    private static func add(
-        _ values: UnsafeBufferPointer<Float>, to sums: UnsafeMutableBufferPointer<Float>, first: Int
-    ) {
-        for index in 0..<min(values.count, sums.count - first) { sums[first + index] += values[index] }
     }
 }

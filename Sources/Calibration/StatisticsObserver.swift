@@ -72,9 +72,8 @@ final class StatisticsObserver: AttentionObserver {
     func observe(_ record: AttentionRecord) { observeLayer([record]) }
 
     func observeLayer(_ records: [AttentionRecord]) {
-        let queries = records.map(\.queryCount).max() ?? 0
         let norms = 2 * Kernels.quadraticFormRoom(width: headWidth)  // float64 in a block of float32
-        room.reserve(countEach: max(norms, queries * signCount))
+        room.reserve(countEach: max(norms, sketches?.roomCount(for: records) ?? 0))
         storage.reserve(for: records)
         // The records of a head, in the order of the images.
         let heads = Dictionary(grouping: records) { $0.sequence / images * layout.heads + $0.head }
@@ -84,11 +83,10 @@ final class StatisticsObserver: AttentionObserver {
                 for record in heads[part] {
                     measureMasses(record)
                     measureValues(record)
-                    if let sums {
-                        sketches?.add(record, branch: record.sequence / images, to: sums, room: room.pointer)
-                    }
                     storage.measure(record)
                 }
+                guard let sums, let first = heads[part].first else { return }
+                sketches?.add(heads[part], branch: first.sequence / images, to: sums, room: room.pointer)
             }
         }
         if let sketches { sketches.withSums { measure($0) } } else { measure(nil) }

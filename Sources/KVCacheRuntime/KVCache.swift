@@ -222,6 +222,24 @@ public final class KVCache {
             times.attendingSeconds += cellSeconds.pointer[cell].attending
             times.retainingSeconds += cellSeconds.pointer[cell].retaining
         }
+        advance()
+    }
+
+    /// Goes past a layer that is not run at any scale of this image; its cells stay empty.
+    /// - Precondition: scales and layers are called in order, as for attention, and the layer holds nothing.
+    public func pass(scale: Int, layer: Int) {
+        precondition(scale == nextScale && layer == nextLayer, "scales and layers are called in order")
+        precondition(layout.largestCount(layer: layer) == 0, "the layer holds nothing")
+        if layer == 0 { beginScale() }
+        if scale < geometry.schedule.scaleCount - 1 {
+            newCounts.pointer.update(repeating: 0, count: layout.cellsPerLayer)
+            _ = layout.region(layer: layer, counts: newCounts.pointer, starts: newStarts.pointer)
+            settle(layer: layer)
+        }
+        advance()
+    }
+
+    private func advance() {
         nextLayer += 1
         if nextLayer == geometry.layers {
             nextLayer = 0

@@ -7,6 +7,10 @@ public struct GenerationHooks {
     /// The hidden state `[sequences, n_k, C]` before the first block and after the last.
     public var hiddenIn: ((_ scale: Int, _ values: [Float]) -> Void)?
     public var hiddenOut: ((_ scale: Int, _ values: [Float]) -> Void)?
+    /// The hidden state `[sequences, n_k, C]` that enters a layer.
+    public var hiddenEntering: ((_ scale: Int, _ layer: Int, _ values: UnsafeBufferPointer<Float>) -> Void)?
+    /// Where to take up another run of the same batch, the same choices forced.
+    public var start: LayerStart?
     /// Guided logits divided by temperature, `[B, n_k, choices * values]` (``ChoiceFormat``): for bits, channels 2c and
     /// 2c + 1 are "bit c is 0", "bit c is 1".
     public var logits: ((_ scale: Int, _ values: UnsafeBufferPointer<Float>) -> Void)?

@@ -74,14 +74,20 @@ public final class NextScaleGenerator {
         for index in codes.indices { codes[index].reset() }
         var allChoices: [[[Int32]]] = []
         for scale in 0..<schedule.scaleCount {
-            let input = scale == 0 ? nil : codes.flatMap { $0.input(scale: scale) }
             var start = clock.now
-            session.embed(scale: scale, input: input, conditioning: conditioning)
+            if let other = hooks.start {
+                session.take(hidden: other.hidden[scale], scale: scale)
+            } else {
+                let input = scale == 0 ? nil : codes.flatMap { $0.input(scale: scale) }
+                start = clock.now
+                session.embed(scale: scale, input: input, conditioning: conditioning)
+            }
             hooks.hiddenIn?(scale, session.hiddenState(scale: scale))
             session.runBlocks(
                 scale: scale, conditioning: conditioning,
                 guidance: guidesBranches(scale, settings) ? model.guidance(scale: scale, settings: settings) : nil,
-                placement: settings.placement, observer: hooks.attention, disturbance: hooks.disturbance)
+                placement: settings.placement, observer: hooks.attention, disturbance: hooks.disturbance,
+                start: hooks.start?.layer ?? 0, entering: hooks.hiddenEntering)
             hooks.hiddenOut?(scale, session.hiddenState(scale: scale))
             let logits = session.headLogits(scale: scale, conditioning: conditioning)
             times.transformerSeconds[scale] = (clock.now - start) / .seconds(1)

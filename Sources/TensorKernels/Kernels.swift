@@ -73,6 +73,11 @@ public enum Kernels {
         coefficients: UnsafePointer<Float>, to sums: UnsafeMutablePointer<Float>
     ) { vk_add_rows(x, rows, width, slots, coefficients, sums) }
 
+    /// `sums[i] += rows[r][i]` for rows of `count` numbers that lie apart, in their order.
+    public static func addEach(_ rows: [UnsafePointer<Float>?], count: Int, to sums: UnsafeMutablePointer<Float>) {
+        vk_add_each(rows, rows.count, count, sums)
+    }
+
     /// `gram[i, j] += sum_r (weights[r] * x[r, i]) * x[r, j]` in float64, rows in ascending order, for rows of `width` values
     /// at `stride`; `gram` is `[width, width]`, no `weights` are 1 everywhere.
     public static func addGram(

@@ -72,6 +72,30 @@ import Darwin
         }
     }
 
+    /// Runs that start at the disturbed layer give the bits of runs from the first layer on, however many states are held.
+    @Test func whatIsHeldToStartFromChangesNoBit() throws {
+        let deep = try TinyModel(depth: 5), model = try ImageModel(path: deep.path)
+        let generator = try ImageGenerator(model: model), pictures = 2
+        let requests = try corpus.prompts.prefix(pictures).map { try model.request(for: $0, seed: UInt64($0.index)) }
+        var logits: [[[Float]]] = [], hooks = GenerationHooks()
+        hooks.logits = { _, values in
+            let each = values.count / pictures
+            logits.append((0..<pictures).map { Array(values[$0 * each..<($0 + 1) * each]) })
+        }
+        let choices = try generator.generateChoices(requests, settings: model.defaultSettings, hooks: hooks)
+        var probe = LayerProbe(
+            generator: generator, settings: model.defaultSettings,
+            layout: try StatisticsLayout(identity: model.identity, schedule: model.schedule, topCounts: [1]))
+        probe.mostHiddenBytes = 0
+        let whole = try probe.responses(to: requests, choices: choices, logits: logits) { _ in }
+        let layerBytes = 4 * TinyModel.sides.reduce(0) { $0 + $1 * $1 } * model.network.stack.width * 2 * pictures
+        for layers in [1, 2, 3, 100] {
+            probe.mostHiddenBytes = layers * layerBytes
+            #expect(try probe.responses(to: requests, choices: choices, logits: logits) { _ in } == whole)
+        }
+        #expect(whole[0] != whole[1] && whole.allSatisfy { $0.divergence.max() ?? 0 > 0 })
+    }
+
     /// The divergence from the logits, by its definition.
     @Test func divergencesAgreeWithTheLogits() throws {
         let own = try responses(relativeSize: 0.01)

@@ -134,6 +134,32 @@ import VernierCore
         }
     }
 
+    /// From any layer on, from what entered it in the whole run: the same logits, and nothing runs before it.
+    @Test(arguments: names) func aRunTakenUpAtALayerGivesTheSameLogits(_ name: String) throws {
+        let golden = try GoldenCase(name), cache = try golden.makeCache()
+        var entered = [[FloatBuffer]](repeating: [], count: golden.stack.depth), whole: [[Float]] = []
+        var hooks = GenerationHooks()
+        hooks.forcedChoices = golden.choices
+        hooks.hiddenEntering = { _, layer, values in entered[layer].append(FloatBuffer(Array(values))) }
+        hooks.logits = { whole.append(Array($1)) }
+        _ = try golden.generate(cache, hooks: hooks)
+        for layer in (0..<golden.stack.depth).reversed() {
+            var later = GenerationHooks(), ran: Set<Int> = [], logits: [[Float]] = []
+            later.forcedChoices = golden.choices
+            later.start = LayerStart(layer: layer, hidden: entered[layer])
+            later.hiddenEntering = { _, layer, _ in ran.insert(layer) }
+            later.logits = { logits.append(Array($1)) }
+            _ = try golden.generate(cache, hooks: later)
+            #expect(logits == whole, "from layer \(layer)")
+            #expect(ran == Set(layer..<golden.stack.depth))
+            let scale = golden.stack.schedule.scaleCount - 1
+            for other in 0..<golden.stack.depth {
+                let kept = cache.positions(sequence: 0, layer: other, head: 0).count
+                #expect(kept == (other < layer ? 0 : golden.stack.schedule.historyTokens(scale)))
+            }
+        }
+    }
+
     @Test(arguments: names) func forcedChoicesThatDoNotFitAreRefused(_ name: String) throws {
         let golden = try GoldenCase(name), cache = try golden.makeCache()
         var short = golden.choices, large = golden.choices, negative = golden.choices

@@ -8,16 +8,22 @@ import Testing
 @Suite(.serialized) struct MeasureKernelTests {
     private static let paths = 0...vk_isa_best()
 
-    /// The sums of the largest on one path, and what stands behind the room that the kernel may use.
-    private func largestSums(_ x: [Float], _ counts: [Int32], weight: Double, path: Int32) -> (
+    /// The sums of the largest of some rows on one path, and what stands behind the room that the kernel may use.
+    private func largestSums(
+        _ rows: [[Float]], _ counts: [Int32], weights: [Float], path: Int32, from start: Double = 0.5
+    ) -> (
         sums: [Double], room: Float
     ) {
         defer { vk_isa_force(vk_isa_best()) }
         vk_isa_force(path)
-        let rounded = (x.count + 15) & ~15, room = FloatBuffer(count: rounded + 1)
+        let count = rows[0].count, rounded = Int(VK_ROWS_TOGETHER) * ((count + 15) & ~15)
+        let x = FloatBuffer(rows.flatMap { $0 }), room = FloatBuffer(count: rounded + 1)
         room.pointer[rounded] = 77
-        var sums = [Double](repeating: 0.5, count: counts.count)
-        vk_add_largest(x, x.count, counts, counts.count, weight, &sums, room.pointer)
+        var sums = [Double](repeating: start, count: counts.count)
+        let places: [UnsafePointer<Float>?] = rows.indices.map { UnsafePointer(x.pointer + $0 * count) }
+        withExtendedLifetime(x) {
+            vk_add_largest(places, weights, rows.count, count, counts, counts.count, &sums, room.pointer)
+        }
         return (sums, room.pointer[rounded])
     }
 
@@ -43,7 +49,7 @@ import Testing
             for (name, x) in rows(count) {
                 let sorted = x.sorted(by: >)
                 for counts in counts {
-                    let found = Self.paths.map { largestSums(x, counts, weight: 0.25, path: $0) }
+                    let found = Self.paths.map { largestSums([x], counts, weights: [0.25], path: $0) }
                     for (path, result) in found.enumerated() {
                         #expect(result.room == 77, "\(name), path \(path) leaves what is behind its room")
                         #expect(
@@ -61,13 +67,48 @@ import Testing
         }
     }
 
+    /// However many rows are searched side by side, each counts as it does alone, in their order.
+    @Test func rowsTogetherGiveTheBitsOfRowsAlone() throws {
+        let counts: [Int32] = [1, 4, 16, 64]
+        try withEvery("numbers", in: [3, 40, 150, 1500]) { count in
+            let all = rows(count).map(\.values), weights = all.indices.map { 1 / Float($0 + 3) }
+            for path in Self.paths {
+                for taken in 1...all.count {
+                    var expected = [Double](repeating: 0, count: counts.count)
+                    for (row, weight) in zip(all, weights).prefix(taken) {
+                        let alone = largestSums([row], counts, weights: [1], path: path, from: 0).sums
+                        for place in counts.indices { expected[place] += Double(weight) * alone[place] }
+                    }
+                    let together = largestSums(
+                        Array(all.prefix(taken)), counts, weights: weights, path: path, from: 0)
+                    #expect(together.room == 77 && together.sums == expected, "\(taken) rows, path \(path)")
+                }
+            }
+        }
+    }
+
     /// Weights that are broken make such rows; they are found by other means, but must not stop the kernel.
     @Test func notANumberNeitherStopsTheSelectionNorLeavesItsRoom() {
         for bad in [Float.nan, -Float.nan, .infinity, -.infinity, -1] {
             for x in [Array(repeating: bad, count: 40), [bad] + rows(1100)[0].values, rows(100)[0].values + [bad]] {
                 for path in Self.paths {
-                    #expect(largestSums(x, [1, 4, 16, 64], weight: 1, path: path).room == 77)
+                    #expect(largestSums([x, x], [1, 4, 16, 64], weights: [1, 1], path: path).room == 77)
                 }
+            }
+        }
+    }
+
+    @Test func sumsOfRowsThatLieApartAreInTheirOrder() throws {
+        defer { vk_isa_force(vk_isa_best()) }
+        try withEvery("numbers", in: [1, 15, 16, 50]) { count in
+            var random = SplitMix64(seed: UInt64(count))
+            let rows = (0..<3).map { _ in FloatBuffer(random.floats(count)) }, start = random.floats(count)
+            let expected = (0..<count).map { index in rows.reduce(start[index]) { $0 + $1.pointer[index] } }
+            for path in Self.paths {
+                vk_isa_force(path)
+                var sums = start
+                Kernels.addEach(rows.map { UnsafePointer($0.pointer) }, count: count, to: &sums)
+                expectSame(sums, expected, what: "path \(path)")
             }
         }
     }

@@ -136,10 +136,14 @@ long vk_places_at_least(const float *x, long count, float limit, int32_t *places
 void vk_philox(uint64_t seed, uint32_t c0, const uint32_t *c1, uint32_t c2, uint32_t c3, long count, uint32_t *words);
 
 // ---- What calibration measures ---------------------------------------------------------------------------------
-// sums[t] += weight * (the sum of the keeps[t] largest of x, or of all if they are fewer), for ascending keeps. x [count]
-// must not be negative; the sums run in float64 over lanes. `room` is of count floats, rounded up to a multiple of 16.
-void vk_add_largest(const float *x, long count, const int32_t *keeps, long keep_count, double weight, double *sums,
-                    float *room);
+// sums[t] += weights[r] * (the sum of the keeps[t] largest of row r, or of all if they are fewer), rows ascending, for
+// ascending keeps. Rows of count numbers that are not negative; sums of a row run in float64 over lanes. `room` is of
+// VK_ROWS_TOGETHER rows of count floats, rounded up to a multiple of 16.
+enum { VK_ROWS_TOGETHER = 4 };
+void vk_add_largest(const float *const *rows, const float *weights, long row_count, long count, const int32_t *keeps,
+                    long keep_count, double *sums, float *room);
+// sums[i] += rows[r][i], rows ascending.
+void vk_add_each(const float *const *rows, long row_count, long count, float *sums);
 // forms[r] = z^T matrix z in float64 for the rows z = x[r], or x[r] - y[r] if y is not NULL, of D values; matrix [D, D];
 // sums over ascending i of z[i] times the sum over ascending j of matrix[i, j] * z[j]. `room` is of 8 * D numbers.
 void vk_quadratic_forms(const float *x, const float *y, long rows, long d, const double *matrix, double *forms,

@@ -53,14 +53,29 @@ final class TransformerSession {
             into: hidden.pointer)
     }
 
-    /// Runs all blocks on the embedded map, filling and compacting the cache. With `guidance` the two branches are mixed
-    /// behind the blocks of `placement`.
+    /// Takes what entered a layer in another run in place of an embedded map.
+    /// - Precondition: the counts of the hidden state match the map's.
+    func take(hidden other: FloatBuffer, scale: Int) {
+        let count = cache.geometry.sequences * stack.schedule.tokenCount(scale) * stack.width
+        precondition(other.count == count, "the counts of the hidden state match the map's")
+        hidden.pointer.update(from: other.pointer, count: count)
+    }
+
+    /// Runs all blocks from `start` on, on the map that was embedded or taken, filling and compacting the cache. With
+    /// `guidance` the two branches are mixed behind the blocks of `placement`.
     func runBlocks(
         scale: Int, conditioning: TransformerConditioning, guidance: GuidanceFactors? = nil,
         placement: GuidancePlacement = .logits, observer: (any AttentionObserver)? = nil,
-        disturbance: AttentionDisturbance? = nil
+        disturbance: AttentionDisturbance? = nil, start: Int = 0,
+        entering: ((_ scale: Int, _ layer: Int, _ values: UnsafeBufferPointer<Float>) -> Void)? = nil
     ) {
+        let count = cache.geometry.sequences * stack.schedule.tokenCount(scale) * stack.width
         for layer in stack.blocks.indices {
+            guard layer >= start else {
+                cache.pass(scale: scale, layer: layer)
+                continue
+            }
+            entering?(scale, layer, UnsafeBufferPointer(start: hidden.pointer, count: count))
             runBlock(layer, scale: scale, conditioning: conditioning, observer: observer, disturbance: disturbance)
             if let guidance, placement.isBehind(block: layer, depth: stack.depth) {
                 mixBranches(guidance, scale: scale)
