@@ -40,37 +40,10 @@ void vk_add_signed(const float *x, long ldx, long rows, long count, const float 
   DISPATCH(add_signed, x, ldx, rows, count, signs, sign_count, sums);
 }
 
-void vk_multiply(float *x, const float *y, long count) {
-  for (long i = 0; i < count; i++) x[i] = x[i] * y[i];
-}
-
-void vk_rope(float *x, long rows, long d, const float *cosines, const float *sines) {
-  for (long r = 0; r < rows; r++) {
-    const float *c = cosines + r * (d / 2), *s = sines + r * (d / 2);
-    float *v = x + r * d;
-    for (long i = 0; i < d / 2; i++) {
-      float a = v[2 * i], b = v[2 * i + 1];
-      v[2 * i] = c[i] * a - s[i] * b;
-      v[2 * i + 1] = s[i] * a + c[i] * b;
-    }
-  }
-}
-
+void vk_multiply(float *x, const float *y, long count) { DISPATCH(multiply, x, y, count); }
+void vk_rope(float *x, long rows, long d, const float *cosines, const float *sines) { DISPATCH(rope, x, rows, d, cosines, sines); }
 void vk_group_sums(const float *x, long pixels, long c, long groups, const double *mean, double *sums) {
-  long per = c / groups;
-  for (long g = 0; g < groups; g++) sums[g] = 0;
-  for (long p = 0; p < pixels; p++)
-    for (long g = 0; g < groups; g++) {
-      const float *values = x + p * c + g * per;
-      if (mean) {
-        for (long i = 0; i < per; i++) {
-          double d = values[i] - mean[g];
-          sums[g] += d * d;
-        }
-      } else {
-        for (long i = 0; i < per; i++) sums[g] += values[i];
-      }
-    }
+  DISPATCH(group_sums, x, pixels, c, groups, mean, sums);
 }
 void vk_scale_shift(const float *x, long pixels, long c, const float *scale, const float *shift, int silu, float *y) {
   DISPATCH(scale_shift, x, pixels, c, scale, shift, silu, y);
@@ -81,16 +54,10 @@ void vk_add_rows(const float *x, long rows, long d, const int32_t *slots, const 
 }
 
 int vk_all_finite(const float *x, long count) {
-  uint32_t worst = 0;
-  for (long i = 0; i < count; i++) {
-    uint32_t bits;
-    memcpy(&bits, x + i, 4);
-    uint32_t magnitude = bits & 0x7fffffffu;
-    worst = magnitude > worst ? magnitude : worst;
-  }
-  return worst < 0x7f800000u;
+  int finite;
+  DISPATCH(all_finite, x, count, &finite);
+  return finite;
 }
-
 long vk_count_at_least(const float *x, long count, float limit) {
   long reached;
   DISPATCH(count_at_least, x, count, limit, &reached);

@@ -283,6 +283,125 @@ static void FN(philox)(uint64_t seed, uint32_t c0, const uint32_t *c1, uint32_t 
       for (int word = 0; word < 4; word++) words[4 * (first + i) + word] = lanes[word][i];
   }
 }
+
+static void FN(multiply)(float *restrict x, const float *restrict y, long count) {
+  for (long i = 0; i < count; i++) x[i] = x[i] * y[i];
+}
+
+static void FN(rope)(float *x, long rows, long d, const float *cosines, const float *sines) {
+  for (long r = 0; r < rows; r++) {
+    const float *c = cosines + r * (d / 2), *s = sines + r * (d / 2);
+    float *v = x + r * d;
+    long i = 0;
+    for (; i + 16 <= d / 2; i += 16) {
+      v16 low = FN(load16)(v + 2 * i), high = FN(load16)(v + 2 * i + 16), cosine = FN(load16)(c + i), sine = FN(load16)(s + i);
+      v16 a = __builtin_shufflevector(low, high, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+      v16 b = __builtin_shufflevector(low, high, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+      v16 first = cosine * a - sine * b, second = sine * a + cosine * b;
+      FN(store16)(v + 2 * i, __builtin_shufflevector(first, second, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+      FN(store16)(v + 2 * i + 16, __builtin_shufflevector(first, second, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
+    }
+#pragma clang loop vectorize(disable)
+    for (; i < d / 2; i++) {
+      float a = v[2 * i], b = v[2 * i + 1];
+      v[2 * i] = c[i] * a - s[i] * b;
+      v[2 * i + 1] = s[i] * a + c[i] * b;
+    }
+  }
+}
+
+static void FN(all_finite)(const float *x, long count, int *finite) {
+  uint32_t worst = 0;
+  for (long i = 0; i < count; i++) {
+    uint32_t bits;
+    memcpy(&bits, x + i, 4);
+    uint32_t magnitude = bits & 0x7fffffffu;
+    worst = magnitude > worst ? magnitude : worst;
+  }
+  *finite = worst < 0x7f800000u;
+}
+
+static inline __attribute__((always_inline)) v8 FN(load8)(const float *p) { v8 x; memcpy(&x, p, sizeof x); return x; }
+// Rows of 8 numbers -> columns.
+static inline __attribute__((always_inline)) void FN(transpose8)(v8 r[8]) {
+  v8 a[8], b[8];
+  _Pragma("clang loop unroll(full)") for (int i = 0; i < 8; i += 2) {
+    a[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+    a[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+  }
+  _Pragma("clang loop unroll(full)") for (int i = 0; i < 8; i += 4)
+    _Pragma("clang loop unroll(full)") for (int j = 0; j < 2; j++) {
+      b[i + 2 * j] = __builtin_shufflevector(a[i + j], a[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+      b[i + 2 * j + 1] = __builtin_shufflevector(a[i + j], a[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+  _Pragma("clang loop unroll(full)") for (int i = 0; i < 4; i++) {
+    r[i] = __builtin_shufflevector(b[i], b[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    r[i + 4] = __builtin_shufflevector(b[i], b[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+}
+// Adds `count` channels, at most 8, of eight groups that lie `per` apart: a lane a group. Reads 8 channels of each.
+static inline __attribute__((always_inline)) d8 FN(add_channels)(d8 sum, const float *x, long per, const int count, const int squares, d8 mean) {
+  v8 r[8];
+  _Pragma("clang loop unroll(full)") for (int g = 0; g < 8; g++) r[g] = FN(load8)(x + g * per);
+  FN(transpose8)(r);
+  _Pragma("clang loop unroll(full)") for (int i = 0; i < count; i++) {
+    d8 d = __builtin_convertvector(r[i], d8);
+    if (squares) {
+      d = d - mean;
+      d = d * d;
+    }
+    sum = sum + d;
+  }
+  return sum;
+}
+static inline __attribute__((always_inline)) void FN(add_groups8)(const float *x, long pixels, long c, long per, const int squares, const double *mean, double *sums) {
+  d8 sum, m = {};
+  memcpy(&sum, sums, sizeof sum);
+  if (squares) memcpy(&m, mean, sizeof m);
+  long whole = per / 8 * 8;
+  for (long p = 0; p < pixels; p++, x += c) {
+    for (long i = 0; i < whole; i += 8) sum = FN(add_channels)(sum, x + i, per, 8, squares, m);
+    switch (per - whole) {
+      case 1: sum = FN(add_channels)(sum, x + whole, per, 1, squares, m); break;
+      case 2: sum = FN(add_channels)(sum, x + whole, per, 2, squares, m); break;
+      case 3: sum = FN(add_channels)(sum, x + whole, per, 3, squares, m); break;
+      case 4: sum = FN(add_channels)(sum, x + whole, per, 4, squares, m); break;
+      case 5: sum = FN(add_channels)(sum, x + whole, per, 5, squares, m); break;
+      case 6: sum = FN(add_channels)(sum, x + whole, per, 6, squares, m); break;
+      case 7: sum = FN(add_channels)(sum, x + whole, per, 7, squares, m); break;
+    }
+  }
+  memcpy(sums, &sum, sizeof sum);
+}
+// One chain of additions a group, whatever the lanes. Eight groups go together; what is left over goes one by one.
+static void FN(group_sums)(const float *x, long pixels, long c, long groups, const double *mean, double *sums) {
+  enum { BLOCK = 64 };  // pixels that stay in the nearest cache while all groups take their channels
+  long per = c / groups, together = groups / 8 * 8;
+  for (long g = 0; g < groups; g++) sums[g] = 0;
+  for (long first = 0; first < pixels; first += BLOCK) {
+    long count = pixels - first < BLOCK ? pixels - first : BLOCK;
+    // Lanes may read up to 7 channels further than they need; the very last pixel has nothing behind it.
+    long inside = first + count == pixels && per % 8 ? count - 1 : count;
+    const float *from = x + first * c;
+    for (long g = 0; g < together; g += 8)
+      if (mean) FN(add_groups8)(from + g * per, inside, c, per, 1, mean + g, sums + g);
+      else FN(add_groups8)(from + g * per, inside, c, per, 0, NULL, sums + g);
+    for (long p = together < groups ? 0 : inside; p < count; p++)
+      for (long g = p < inside ? together : 0; g < groups; g++) {
+        const float *values = from + p * c + g * per;
+        double sum = sums[g];
+        for (long i = 0; i < per; i++) {
+          double d = values[i];
+          if (mean) {
+            d = d - mean[g];
+            d = d * d;
+          }
+          sum = sum + d;
+        }
+        sums[g] = sum;
+      }
+  }
+}
 #undef FN
 #undef CAT
 #undef CAT_

@@ -145,6 +145,72 @@ import Testing
         }
     }
 
+    /// Turning pairs, products and the search for what is not finite, against plain loops.
+    @Test func elementKernelsGiveTheBitsOfPlainLoopsOnEveryPath() throws {
+        var random = SplitMix64(seed: 17)
+        try withEvery("width", in: [2, 6, 32, 36, 64, 70, 128]) { width in
+            let x = random.floats(3 * width), c = random.floats(3 * width / 2), s = random.floats(3 * width / 2)
+            let turned = c.indices.flatMap { pair -> [Float] in
+                let (a, b) = (x[2 * pair], x[2 * pair + 1])
+                return [c[pair] * a - s[pair] * b, s[pair] * a + c[pair] * b]
+            }
+            let multiplied = c.indices.map { c[$0] * s[$0] }
+            let results = onEveryPath {
+                let y = FloatBuffer(x), z = FloatBuffer(c)
+                Kernels.rope(y.pointer, rows: 3, width: width, cosines: c, sines: s)
+                Kernels.multiply(z.pointer, s, count: z.count)
+                return y.array + z.array
+            }
+            for (isa, result) in results.enumerated() {
+                expectSame(
+                    result.map(\.bitPattern), (turned + multiplied).map(\.bitPattern), what: "bits of path \(isa)")
+            }
+            for (place, wrong) in [(0, Float.nan), (x.count - 1, .infinity), (x.count / 2, -.infinity)] {
+                var values = x
+                values[place] = wrong
+                let found = onEveryPath {
+                    [Kernels.allFinite(x, count: x.count), Kernels.allFinite(values, count: x.count)].map {
+                        $0 ? 1 : 0
+                    }
+                }
+                #expect(found.allSatisfy { $0 == [1, 0] }, "\(wrong) at \(place)")
+            }
+        }
+    }
+
+    /// The sums of a group norm are one chain of additions a group, however many groups go together.
+    @Test func groupSumsAreOneChainOfAdditionsAGroup() throws {
+        var random = SplitMix64(seed: 19)
+        try withEvery("channels of a group", in: [1, 2, 3, 4, 5, 7, 8, 10, 16, 20]) { each in
+            try withEvery("groups", in: [1, 7, 8, 9, 32]) { groups in
+                try withEvery("pixels", in: [1, 2, 63, 64, 65, 130]) { pixels in
+                    let channels = each * groups
+                    // A buffer that ends with the last value, so that a sanitiser sees what is read past it.
+                    let x = FloatBuffer(random.floats(pixels * channels, in: -3...3))
+                    let mean = (0..<groups).map { _ in Double(random.float()) }
+                    var plain = [Double](repeating: 0, count: 2 * groups)
+                    for place in 0..<(pixels * channels) {
+                        let group = place % channels / each, value = Double(x.pointer[place])
+                        plain[group] += value
+                        plain[groups + group] += (value - mean[group]) * (value - mean[group])
+                    }
+                    defer { vk_isa_force(vk_isa_best()) }
+                    for isa in 0...vk_isa_best() {
+                        vk_isa_force(isa)
+                        var sums = [Double](repeating: .nan, count: 2 * groups)
+                        sums.withUnsafeMutableBufferPointer {
+                            vk_group_sums(x.pointer, pixels, channels, groups, nil, $0.baseAddress)
+                            vk_group_sums(
+                                x.pointer, pixels, channels, groups, mean, $0.baseAddress.map { $0 + groups })
+                        }
+                        expectSame(
+                            sums.map(\.bitPattern), plain.map(\.bitPattern), what: "bits of sums on path \(isa)")
+                    }
+                }
+            }
+        }
+    }
+
     @Test func blasAgreesWithThePackedKernels() throws {
         var random = SplitMix64(seed: 13)
         let x = random.floats(20 * 64), w = random.floats(40 * 64)
