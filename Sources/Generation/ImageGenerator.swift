@@ -67,8 +67,7 @@ public final class ImageGenerator {
         _ batch: [ImageRequest], settings: SamplingSettings, hooks: GenerationHooks = GenerationHooks()
     ) throws -> [GeneratedImage] {
         let (output, generator) = try run(batch, settings: settings, hooks: hooks)
-        var times = output.times
-        let clock = ContinuousClock(), start = clock.now
+        var times = output.times, clock = output.clock
         let size = model.network.pictureSize
         let images = try output.codes.enumerated().map { index, code in
             let planar = model.network.decode(code)
@@ -77,8 +76,8 @@ public final class ImageGenerator {
             }
             return GeneratedImage(picture: picture, choices: output.choices.map { $0[index] })
         }
-        times.decodeSeconds = (clock.now - start) / .seconds(1)
-        record(generator, times: times)
+        times.decodeSeconds = clock.lap()
+        record(generator, times: times, of: batch)
         return images
     }
 
@@ -87,7 +86,7 @@ public final class ImageGenerator {
         _ batch: [ImageRequest], settings: SamplingSettings, hooks: GenerationHooks
     ) throws -> [[[Int32]]] {
         let (output, generator) = try run(batch, settings: settings, hooks: hooks)
-        record(generator, times: output.times)
+        record(generator, times: output.times, of: batch)
         return output.choices
     }
 
@@ -95,6 +94,7 @@ public final class ImageGenerator {
         _ batch: [ImageRequest], settings: SamplingSettings, hooks: GenerationHooks
     ) throws -> (NextScaleGenerator.Output, NextScaleGenerator) {
         let generator = try generator(batchSize: batch.count)
+        var clock = StageClock()
         let conditions =
             try batch.map(\.condition)
             + batch.map { try $0.negative ?? model.network.unconditional(for: $0.condition) }
@@ -105,15 +105,19 @@ public final class ImageGenerator {
             watching.attention = tape
             _ = try fullGenerator(batchSize: batch.count).generate(
                 conditions: conditions, seeds: batch.map(\.seed), settings: settings, hooks: watching)
+            clock = StageClock()
         }
         return (
             try generator.generate(
-                conditions: conditions, seeds: batch.map(\.seed), settings: settings, hooks: hooks), generator
+                conditions: conditions, seeds: batch.map(\.seed), settings: settings, hooks: hooks, clock: clock),
+            generator
         )
     }
 
-    private func record(_ generator: NextScaleGenerator, times: StageTimes) {
+    private func record(_ generator: NextScaleGenerator, times: StageTimes, of batch: [ImageRequest]) {
         let geometry = generator.cache.geometry
+        var times = times
+        times.textSeconds += batch.reduce(0) { $0 + $1.encodingSeconds }
         report = GenerationReport(
             images: geometry.images, ledger: generator.cache.ledger, transientBytes: generator.transientBytes,
             times: times,

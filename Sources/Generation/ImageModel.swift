@@ -61,9 +61,12 @@ public final class ImageModel: Sendable {
         try requireKnown([prompt])
         switch prompt.subject {
         case .text(let text):
+            var clock = StageClock()
             let condition = try encode(text), negative = try prompt.negative.map(encode)
+            let seconds = clock.lap()
             if negative == nil { _ = try network.unconditional(for: condition) }
-            return ImageRequest(condition: condition, negative: negative, seed: seed)
+            return ImageRequest(
+                condition: condition, negative: negative, seed: seed, encodingSeconds: seconds)
         case .imageClass(let index): return ImageRequest(condition: .imageClass(index), seed: seed)
         }
     }

@@ -13,7 +13,7 @@ public struct CacheTimes: Sendable, Hashable {
     public internal(set) var retainingSeconds = 0.0
 
     /// Seconds of a clock that only goes forward; about 25 ns a call.
-    static var now: Double {
+    public static var now: Double {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)

@@ -15,6 +15,8 @@ public final class NextScaleGenerator {
         public let codes: [[Float]]
         /// Seconds by stage (no decoder).
         public let times: StageTimes
+        /// Where the last stage ended, for those that follow.
+        public let clock: StageClock
     }
 
     /// The model.
@@ -39,7 +41,7 @@ public final class NextScaleGenerator {
         codes = Array(repeating: model.makeCode(), count: cache.geometry.images)
     }
 
-    /// Generates one batch.
+    /// Generates one batch. The first stage began when `clock` did.
     ///
     /// `conditions` holds one entry a sequence: all conditional ones, then (with two branches) all unconditional ones.
     /// `seeds` holds one seed an image: what is drawn at (scale, token, channel) depends, for given logits, on the image's
@@ -50,7 +52,7 @@ public final class NextScaleGenerator {
     /// - Precondition: there is one condition a sequence and one seed, that of a disturbance too, an image.
     public func generate(
         conditions: [ImageCondition], seeds: [UInt64], settings: SamplingSettings,
-        hooks: GenerationHooks = GenerationHooks()
+        hooks: GenerationHooks = GenerationHooks(), clock: StageClock = StageClock()
     ) throws -> Output {
         let schedule = model.stack.schedule
         precondition(
@@ -64,22 +66,19 @@ public final class NextScaleGenerator {
                 .invalidArgument, at: "sampling", expected: "drawn codes",
                 found: "mixed codes, which this family does not have", remedy: "Leave the mixing out.")
         }
-        var times = StageTimes(scaleCount: schedule.scaleCount)
-        let clock = ContinuousClock()
-        let started = clock.now
+        var times = StageTimes(scaleCount: schedule.scaleCount), clock = clock
         let conditioning = try model.conditioning(for: conditions)
-        times.textSeconds = (clock.now - started) / .seconds(1)
         if let observer = hooks.attention { conditioning.reportGates(to: observer) }
         cache.reset()
         for index in codes.indices { codes[index].reset() }
+        times.textSeconds = clock.lap()
         var allChoices: [[[Int32]]] = []
         for scale in 0..<schedule.scaleCount {
-            var start = clock.now
+            let input = scale == 0 || hooks.start != nil ? nil : codes.flatMap { $0.input(scale: scale) }
+            times.samplingSeconds += clock.lap()
             if let other = hooks.start {
                 session.take(hidden: other.hidden[scale], scale: scale)
             } else {
-                let input = scale == 0 ? nil : codes.flatMap { $0.input(scale: scale) }
-                start = clock.now
                 session.embed(scale: scale, input: input, conditioning: conditioning)
             }
             hooks.hiddenIn?(scale, session.hiddenState(scale: scale))
@@ -90,8 +89,7 @@ public final class NextScaleGenerator {
                 start: hooks.start?.layer ?? 0, entering: hooks.hiddenEntering)
             hooks.hiddenOut?(scale, session.hiddenState(scale: scale))
             let logits = session.headLogits(scale: scale, conditioning: conditioning)
-            times.transformerSeconds[scale] = (clock.now - start) / .seconds(1)
-            start = clock.now
+            times.transformerSeconds[scale] = clock.lap()
             let guided = try guide(logits, scale: scale, settings: settings)
             guided.withUnsafeBufferPointer { hooks.logits?(scale, $0) }
             let choices =
@@ -99,12 +97,13 @@ public final class NextScaleGenerator {
                 ?? draw(guided, scale: scale, seeds: seeds, settings: settings)
             addCodes(of: choices, drawnFrom: guided, scale: scale, seeds: seeds, settings: settings)
             allChoices.append(choices)
-            times.samplingSeconds += (clock.now - start) / .seconds(1)
             hooks.finishedScale?(scale)
         }
+        let summed = codes.map(\.values)
+        times.samplingSeconds += clock.lap()
         times.attentionThreadSeconds = cache.times.attendingSeconds
         times.retentionThreadSeconds = cache.times.retainingSeconds
-        return Output(choices: allChoices, codes: codes.map(\.values), times: times)
+        return Output(choices: allChoices, codes: summed, times: times, clock: clock)
     }
 
     /// Whether the unconditional branch has a say at a scale.

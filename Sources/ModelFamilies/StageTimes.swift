@@ -1,6 +1,6 @@
-/// Wall-clock seconds spent in each stage of a generation.
+/// Wall-clock seconds spent in each stage of a generation; see ``StageClock``.
 public struct StageTimes: Sendable, Hashable {
-    /// Text encoder and everything computed once per image from the text.
+    /// Text encoder and everything else done once per image before the first scale.
     public var textSeconds = 0.0
     /// Transformer blocks and head, by scale.
     public var transformerSeconds: [Double]
@@ -8,7 +8,7 @@ public struct StageTimes: Sendable, Hashable {
     public var attentionThreadSeconds = 0.0
     /// Seconds of threads choosing, merging and storing what the cache keeps, likewise.
     public var retentionThreadSeconds = 0.0
-    /// Guidance, sampling and code accumulation.
+    /// Guidance, sampling, accumulating codes and resizing them to the next scale's input.
     public var samplingSeconds = 0.0
     /// Image decoder.
     public var decodeSeconds = 0.0
