@@ -149,6 +149,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["VernierCore", "Checkpoints"], path: "Tests/TestSupport",
             swiftSettings: strict),
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .testTarget(name: "PackageTests"),
         .testTarget(name: "VernierCoreTests", dependencies: ["VernierCore", "TestSupport"]),
         .testTarget(
@@ -165,7 +166,8 @@ let package = Package(
         .testTarget(
             name: "ModelFamiliesTests",
             dependencies: [
-                "VernierCore", "TensorKernels", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies",
+                "CAllocationCounter", "VernierCore", "TensorKernels", "ProfileFormat", "Checkpoints", "KVCacheRuntime",
+                "ModelFamilies",
                 "TextEncoding", "Generation", "TestSupport",
             ],
             exclude: ["Fixtures"]),

@@ -158,3 +158,24 @@ void vk_parallel(long parts, vk_task task, void *context) {
   }
   pthread_mutex_unlock(&caller_lock);
 }
+
+// Swift's closures, as its calling convention passes them: code and captures, in two words; the captures go to the code
+// in a register of their own. Parallel.swift declares the function.
+#if defined(__x86_64__) || defined(__aarch64__)
+typedef __attribute__((swiftcall)) void (*closure_code)(long part, __attribute__((swift_context)) void *captures);
+typedef struct {
+  closure_code code;
+  void *captures;
+} closure;
+
+static void run_closure(void *context, long part) {
+  const closure *body = context;
+  body->code(part, body->captures);
+}
+
+__attribute__((swiftcall)) void vk_parallel_closure(long parts, closure_code code, void *captures);
+__attribute__((swiftcall)) void vk_parallel_closure(long parts, closure_code code, void *captures) {
+  closure body = {code, captures};
+  vk_parallel(parts, run_closure, &body);
+}
+#endif

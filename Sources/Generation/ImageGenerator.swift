@@ -20,6 +20,7 @@ public final class ImageGenerator {
     public private(set) var report: GenerationReport?
     private let retention: Retention
     private let tape: AttentionTape?  // for the oracle
+    private let arena = MapArena()  // of the decoder
     private var generators: [Int: NextScaleGenerator] = [:]
     private var fullGenerators: [Int: NextScaleGenerator] = [:]  // for the oracle
 
@@ -70,7 +71,7 @@ public final class ImageGenerator {
         var times = output.times, clock = output.clock
         let size = model.network.pictureSize
         let images = try output.codes.enumerated().map { index, code in
-            let planar = model.network.decode(code)
+            let planar = model.network.decode(code, arena: arena)
             let picture = try planar.withUnsafeBufferPointer {
                 try Picture(planar: $0, width: size.width, height: size.height)
             }

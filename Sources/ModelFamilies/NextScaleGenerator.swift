@@ -5,7 +5,8 @@ import VernierCore
 
 /// Draws a batch of images' choices, scale by scale, against one cache (`models.md` sections 2.4 and 3.5-3.7).
 ///
-/// Made once for a batch size and a cache, used for any number of batches: nothing large is allocated per image.
+/// Made once for a batch size and a cache, used for any number of batches: nothing is allocated per scale, and nothing
+/// large per image but its results.
 public final class NextScaleGenerator {
     /// Choices and codes of one batch.
     public struct Output: Sendable {
@@ -24,13 +25,20 @@ public final class NextScaleGenerator {
     /// The cache, and in it the ledger of the last batch.
     public let cache: KVCache
     private let session: TransformerSession
+    private let codes: ResidualCodes
+    private let drawn: DrawnChoices
+    private let guided: FloatBuffer  // logits [B, n_k, perToken * values] of the largest map
+    private let vectors: FloatBuffer  // codes or input [B, n_k, channels] of the largest map
+    private let weights = ScratchBuffer<Float>()  // [n_k, values] of a mixture
     private let scratch = ThreadScratch(countEach: 0)  // of the sampler
-    private var codes: [ResidualCode]
 
     /// Images per batch.
     public var images: Int { cache.geometry.images }
     /// Bytes of activations and scratch.
-    public var transientBytes: Int { session.activationBytes + scratch.byteCount + cache.ledger.transientBytes }
+    public var transientBytes: Int {
+        session.activationBytes + codes.byteCount + drawn.byteCount + guided.byteCount + vectors.byteCount
+            + weights.byteCount + scratch.byteCount + cache.ledger.transientBytes
+    }
 
     /// Prepares for batches of the cache's size.
     /// - Precondition: the cache's geometry is the transformer's.
@@ -38,7 +46,12 @@ public final class NextScaleGenerator {
         self.model = model
         self.cache = cache
         session = TransformerSession(model.stack, cache: cache)
-        codes = Array(repeating: model.makeCode(), count: cache.geometry.images)
+        let images = cache.geometry.images, schedule = model.stack.schedule
+        let most = images * (schedule.grids.map(\.tokenCount).max() ?? 0)
+        codes = model.makeCodes(images: images)
+        drawn = DrawnChoices(schedule: schedule, images: images, perToken: model.choices.perToken)
+        guided = FloatBuffer(count: most * model.choices.logitsPerToken)
+        vectors = FloatBuffer(count: most * codes.tokenChannels)
     }
 
     /// Generates one batch. The first stage began when `clock` did.
@@ -61,7 +74,7 @@ public final class NextScaleGenerator {
             "one condition a sequence, one seed an image")
         try checkForced(hooks.forcedChoices)
         try settings.requireFit(scaleCount: schedule.scaleCount, depth: model.stack.depth)
-        guard !settings.mixesCodes || model.vectors(mixedBy: []) != nil else {
+        guard !settings.mixesCodes || model.mixesCodes else {
             throw VernierError(
                 .invalidArgument, at: "sampling", expected: "drawn codes",
                 found: "mixed codes, which this family does not have", remedy: "Leave the mixing out.")
@@ -70,16 +83,17 @@ public final class NextScaleGenerator {
         let conditioning = try model.conditioning(for: conditions)
         if let observer = hooks.attention { conditioning.reportGates(to: observer) }
         cache.reset()
-        for index in codes.indices { codes[index].reset() }
+        codes.reset()
+        let sampler = sampler(settings)
         times.textSeconds = clock.lap()
-        var allChoices: [[[Int32]]] = []
         for scale in 0..<schedule.scaleCount {
-            let input = scale == 0 || hooks.start != nil ? nil : codes.flatMap { $0.input(scale: scale) }
+            if scale > 0, hooks.start == nil { codes.writeInput(scale: scale, into: vectors.pointer) }
             times.samplingSeconds += clock.lap()
             if let other = hooks.start {
                 session.take(hidden: other.hidden[scale], scale: scale)
             } else {
-                session.embed(scale: scale, input: input, conditioning: conditioning)
+                session.embed(
+                    scale: scale, input: scale > 0 ? UnsafePointer(vectors.pointer) : nil, conditioning: conditioning)
             }
             hooks.hiddenIn?(scale, session.hiddenState(scale: scale))
             session.runBlocks(
@@ -90,20 +104,23 @@ public final class NextScaleGenerator {
             hooks.hiddenOut?(scale, session.hiddenState(scale: scale))
             let logits = session.headLogits(scale: scale, conditioning: conditioning)
             times.transformerSeconds[scale] = clock.lap()
-            let guided = try guide(logits, scale: scale, settings: settings)
-            guided.withUnsafeBufferPointer { hooks.logits?(scale, $0) }
-            let choices =
-                hooks.forcedChoices?[scale]
-                ?? draw(guided, scale: scale, seeds: seeds, settings: settings)
-            addCodes(of: choices, drawnFrom: guided, scale: scale, seeds: seeds, settings: settings)
-            allChoices.append(choices)
+            try guide(logits, scale: scale, settings: settings)
+            hooks.logits?(scale, UnsafeBufferPointer(start: guided.pointer, count: images * logitCount(scale)))
+            if let forced = hooks.forcedChoices {
+                drawn.set(forced[scale], scale: scale)
+            } else {
+                sampler.draw(
+                    guided.pointer, tokens: schedule.tokenCount(scale), scale: scale, seeds: seeds,
+                    into: drawn.map(scale: scale))
+            }
+            addCodes(scale: scale, sampler: sampler, seeds: seeds, settings: settings)
             hooks.finishedScale?(scale)
         }
-        let summed = codes.map(\.values)
+        let choices = drawn.arrays, summed = (0..<images).map { codes.values(image: $0) }
         times.samplingSeconds += clock.lap()
         times.attentionThreadSeconds = cache.times.attendingSeconds
         times.retentionThreadSeconds = cache.times.retainingSeconds
-        return Output(choices: allChoices, codes: summed, times: times, clock: clock)
+        return Output(choices: choices, codes: summed, times: times, clock: clock)
     }
 
     /// Whether the unconditional branch has a say at a scale.
@@ -111,31 +128,31 @@ public final class NextScaleGenerator {
         cache.geometry.branches > 1 && model.guidance(scale: scale, settings: settings).unconditional != 0
     }
 
-    /// Guided logits over temperature, `[B, n_k, logits]`.
-    private func guide(
-        _ logits: UnsafeBufferPointer<Float>, scale: Int, settings: SamplingSettings
-    ) throws -> [Float] {
-        let count = images * logitCount(scale)
+    /// Writes guided logits over temperature, `[B, n_k, logits]`.
+    private func guide(_ logits: UnsafeBufferPointer<Float>, scale: Int, settings: SamplingSettings) throws {
+        let count = images * logitCount(scale), each = 1 << 15, result = guided.pointer
         let guidance = model.guidance(scale: scale, settings: settings)
         let temperature = settings.temperature(scale: scale)
-        let guided = [Float](unsafeUninitializedCapacity: count) { result, initialised in
-            if !settings.placement.onLogits || !guidesBranches(scale, settings) {
-                for i in 0..<count { result[i] = logits[i] / temperature }
-            } else {
-                for i in 0..<count {
-                    result[i] =
-                        (guidance.conditional * logits[i] + guidance.unconditional * logits[count + i]) / temperature
-                }
+        let mixes = settings.placement.onLogits && guidesBranches(scale, settings)
+        guard let conditional = logits.baseAddress else { return }
+        Parallel.forEach(parts: (count + each - 1) / each) { part in
+            let places = (part * each)..<min((part + 1) * each, count)
+            guard mixes else {
+                for i in places { result[i] = conditional[i] / temperature }
+                return
             }
-            initialised = count
+            let unconditional = conditional + count
+            for i in places {
+                result[i] =
+                    (guidance.conditional * conditional[i] + guidance.unconditional * unconditional[i]) / temperature
+            }
         }
-        guard Kernels.allFinite(guided, count: count) else {
+        guard Kernels.allFinite(result, count: count) else {
             throw VernierError(
                 .nonFinite, at: "logits of scale \(scale)", expected: "finite numbers", found: "NaN or infinity",
                 remedy: "The weights or the guidance (\(settings.guidance(scale: scale))) drive the model out of range."
             )
         }
-        return guided
     }
 
     /// Logits of one image at a scale.
@@ -149,35 +166,23 @@ public final class NextScaleGenerator {
             format: model.choices, sampler: ClassSampler(topK: settings.topK, topP: settings.topP), scratch: scratch)
     }
 
-    private func draw(_ logits: [Float], scale: Int, seeds: [UInt64], settings: SamplingSettings) -> [[Int32]] {
-        let sampler = sampler(settings)
-        return logits.withUnsafeBufferPointer { logits in
-            guard let start = logits.baseAddress else { return [] }
-            return sampler.draw(
-                start, tokens: model.stack.schedule.tokenCount(scale), scale: scale, seeds: seeds)
-        }
-    }
-
     /// Adds the codes of a map's choices, or of the mixtures they were drawn from, to the images so far.
-    private func addCodes(
-        of choices: [[Int32]], drawnFrom logits: [Float], scale: Int, seeds: [UInt64], settings: SamplingSettings
-    ) {
-        guard settings.mixesCodes else {
-            for image in codes.indices { codes[image].add(model.vectors(of: choices[image]), scale: scale) }
-            return
-        }
-        let sampler = sampler(settings), each = logitCount(scale), schedule = model.stack.schedule
-        for (image, seed) in seeds.enumerated() {
-            let weights = logits.withUnsafeBufferPointer { logits in
-                logits.baseAddress.map {
-                    sampler.mixture(
-                        $0 + image * each, tokens: schedule.tokenCount(scale), scale: scale,
-                        scaleCount: schedule.scaleCount, seed: seed)
-                } ?? []
+    private func addCodes(scale: Int, sampler: ChoiceSampler, seeds: [UInt64], settings: SamplingSettings) {
+        let schedule = model.stack.schedule, tokens = schedule.tokenCount(scale)
+        if settings.mixesCodes {
+            weights.reserve(tokens * model.choices.logitsPerToken)
+            for (image, seed) in seeds.enumerated() {
+                sampler.mix(
+                    guided.pointer + image * logitCount(scale), tokens: tokens, scale: scale,
+                    scaleCount: schedule.scaleCount, seed: seed, into: weights.pointer)
+                model.writeVectors(
+                    mixedBy: weights.pointer, tokens: tokens,
+                    into: vectors.pointer + image * tokens * codes.tokenChannels)
             }
-            guard let vectors = model.vectors(mixedBy: weights) else { continue }  // refused before the first map
-            codes[image].add(vectors, scale: scale)
+        } else {
+            model.writeVectors(of: drawn.map(scale: scale), tokens: images * tokens, into: vectors.pointer)
         }
+        codes.add(vectors.pointer, scale: scale)
     }
 
     private func checkForced(_ forced: [[[Int32]]]?) throws {

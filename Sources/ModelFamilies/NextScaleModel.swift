@@ -21,16 +21,25 @@ public protocol NextScaleModel: Sendable {
     /// The factors of guidance at a scale.
     func guidance(scale: Int, settings: SamplingSettings) -> GuidanceFactors
 
-    /// An empty sum of codes.
-    func makeCode() -> ResidualCode
-    /// The codes `[n_k, channels]` of a map's choices `[n_k, perToken]`.
-    func vectors(of choices: [Int32]) -> [Float]
-    /// The codes of a map whose choices are mixed with these weights `[n_k, values]`; nil if the family has no such mode.
-    func vectors(mixedBy weights: [Float]) -> [Float]?
-    /// Decodes a finished sum of codes to a picture `[3, H, W]` in [-1, 1], clamped.
-    func decode(_ code: [Float]) -> [Float]
+    /// Empty sums of codes for a batch of images.
+    func makeCodes(images: Int) -> ResidualCodes
+    /// Writes the codes `[tokens, channels]` of choices `[tokens, perToken]`.
+    func writeVectors(of choices: UnsafePointer<Int32>, tokens: Int, into vectors: UnsafeMutablePointer<Float>)
+    /// Whether the family can decode mixtures of codes.
+    var mixesCodes: Bool { get }
+    /// Writes the codes `[tokens, channels]` of choices that are mixed with weights `[tokens, values]`; asked for only if
+    /// ``mixesCodes``.
+    func writeVectors(mixedBy weights: UnsafePointer<Float>, tokens: Int, into vectors: UnsafeMutablePointer<Float>)
+    /// Decodes a finished sum of codes to a picture `[3, H, W]` in [-1, 1], clamped, in memory that `arena` keeps.
+    func decode(_ code: [Float], arena: MapArena) -> [Float]
 }
 
 extension NextScaleModel {
-    public func vectors(mixedBy weights: [Float]) -> [Float]? { nil }
+    public var mixesCodes: Bool { false }
+    public func writeVectors(
+        mixedBy weights: UnsafePointer<Float>, tokens: Int, into vectors: UnsafeMutablePointer<Float>
+    ) {}
+
+    /// Decodes in memory of its own.
+    public func decode(_ code: [Float]) -> [Float] { decode(code, arena: MapArena()) }
 }

@@ -72,32 +72,34 @@ public struct ResizeMatrix: Sendable {
         return result
     }
 
+    /// Scratch that ``apply(vertical:horizontal:channels:_:into:accumulate:scratch:)`` needs, in float32 values.
+    public static func scratchCount(vertical: ResizeMatrix, horizontal: ResizeMatrix, channels: Int) -> Int {
+        vertical.inputs * horizontal.rows.count * channels
+    }
+
     /// Resizes a channels-last map `[h, w, C]` to `[vertical.rows, horizontal.rows, C]`: `result += resized` if
     /// `accumulate`, else `result = resized`. Columns first, then rows, as the official separable form.
     public static func apply(
         vertical: ResizeMatrix, horizontal: ResizeMatrix, channels: Int, _ x: UnsafePointer<Float>,
-        into result: UnsafeMutablePointer<Float>, accumulate: Bool
+        into result: UnsafeMutablePointer<Float>, accumulate: Bool, scratch wide: UnsafeMutablePointer<Float>
     ) {
-        let h = vertical.inputs, w = horizontal.inputs, outH = vertical.rows.count, outW = horizontal.rows.count
-        var wide = [Float](repeating: 0, count: h * outW * channels)
-        wide.withUnsafeMutableBufferPointer { wide in
-            for y in 0..<h {
-                for (column, taps) in horizontal.rows.enumerated() {
-                    for tap in taps {
-                        for c in 0..<channels {
-                            wide[(y * outW + column) * channels + c] +=
-                                tap.weight * x[(y * w + tap.index) * channels + c]
-                        }
-                    }
+        let h = vertical.inputs, w = horizontal.inputs, outW = horizontal.rows.count, rowLength = outW * channels
+        wide.update(repeating: 0, count: h * rowLength)
+        for y in 0..<h {
+            for (column, taps) in horizontal.rows.enumerated() {
+                let to = wide + (y * outW + column) * channels
+                for tap in taps {
+                    let from = x + (y * w + tap.index) * channels
+                    for c in 0..<channels { to[c] += tap.weight * from[c] }
                 }
             }
-            let rowLength = outW * channels
-            for row in 0..<outH {
-                let to = result + row * rowLength
-                if !accumulate { to.update(repeating: 0, count: rowLength) }
-                for tap in vertical.rows[row] {
-                    for i in 0..<rowLength { to[i] += tap.weight * wide[tap.index * rowLength + i] }
-                }
+        }
+        for (row, taps) in vertical.rows.enumerated() {
+            let to = result + row * rowLength
+            if !accumulate { to.update(repeating: 0, count: rowLength) }
+            for tap in taps {
+                let from = wide + tap.index * rowLength
+                for i in 0..<rowLength { to[i] += tap.weight * from[i] }
             }
         }
     }

@@ -43,17 +43,19 @@ import Testing
         let matrix = ResizeMatrix.bilinear(from: 2, to: 4)
         let x: [Float] = [1, 2, 3, 4]
         let sum = FloatBuffer([Float](repeating: 10, count: 16)), plain = FloatBuffer.zeros(count: 16)
-        ResizeMatrix.apply(vertical: matrix, horizontal: matrix, channels: 1, x, into: sum.pointer, accumulate: true)
-        ResizeMatrix.apply(vertical: matrix, horizontal: matrix, channels: 1, x, into: plain.pointer, accumulate: false)
+        for (result, accumulate) in [(sum, true), (plain, false)] {
+            ResizeMatrixTestHelper.apply(matrix, matrix, channels: 1, x, into: result, accumulate: accumulate)
+        }
         expectClose(sum.array, plain.array.map { $0 + 10 }, tolerance: 1e-6, what: "accumulated resize")
     }
 
     @Test func pixelShuffleIsTheInverseOfUnshuffle() {
         var random = SplitMix64(seed: 7)
         let x = random.floats(3 * 5 * 8)
-        let spread = ChannelShuffle.pixelShuffle(x, height: 3, width: 5, channels: 8)
-        expectSame(
-            ChannelShuffle.pixelUnshuffle(spread, height: 3, width: 5, channels: 8), x, what: "unshuffle of shuffle")
+        var spread = [Float](repeating: .nan, count: x.count), packed = spread
+        ChannelShuffle.pixelShuffle(x, height: 3, width: 5, channels: 8, into: &spread)
+        ChannelShuffle.pixelUnshuffle(spread, height: 3, width: 5, channels: 8, into: &packed)
+        expectSame(packed, x, what: "unshuffle of shuffle")
         // out[2y+i, 2x+j, c] = in[y, x, 4c + 2i + j] for y = 1, x = 2, i = 1, j = 0, c = 1.
         let spreadIndex: Int = (3 * 10 + 4) * 2 + 1
         let packedIndex: Int = (1 * 5 + 2) * 8 + 4 + 2
@@ -62,6 +64,17 @@ import Testing
 }
 
 enum ResizeMatrixTestHelper {
+    static func apply(
+        _ vertical: ResizeMatrix, _ horizontal: ResizeMatrix, channels: Int, _ x: [Float], into result: FloatBuffer,
+        accumulate: Bool
+    ) {
+        let scratch = FloatBuffer(
+            count: ResizeMatrix.scratchCount(vertical: vertical, horizontal: horizontal, channels: channels))
+        ResizeMatrix.apply(
+            vertical: vertical, horizontal: horizontal, channels: channels, x, into: result.pointer,
+            accumulate: accumulate, scratch: scratch.pointer)
+    }
+
     /// Resizes `[channels, h, w]` by way of the channels-last code under test.
     static func resizeChannelsFirst(
         _ x: [Float], channels: Int, from: [Int], vertical: ResizeMatrix, horizontal: ResizeMatrix
@@ -72,9 +85,7 @@ enum ResizeMatrixTestHelper {
             for p in 0..<pixels { last[p * channels + c] = x[c * pixels + p] }
         }
         let result = FloatBuffer.zeros(count: channels * outPixels)
-        ResizeMatrix.apply(
-            vertical: vertical, horizontal: horizontal, channels: channels, last, into: result.pointer,
-            accumulate: false)
+        apply(vertical, horizontal, channels: channels, last, into: result, accumulate: false)
         var first = [Float](repeating: 0, count: result.count)
         for c in 0..<channels {
             for p in 0..<outPixels { first[c * outPixels + p] = result.pointer[p * channels + c] }

@@ -81,19 +81,21 @@ public struct InfinityModel: NextScaleModel {
         return GuidanceFactors(conditional: guidance, unconditional: 1 - guidance)
     }
 
-    public func makeCode() -> ResidualCode {
-        ResidualCode(
-            schedule: shape.schedule, channels: shape.tokenizerBits, resizing: .bilinear,
+    public func makeCodes(images: Int) -> ResidualCodes {
+        ResidualCodes(
+            images: images, schedule: shape.schedule, channels: shape.tokenizerBits, resizing: .bilinear,
             patchifies: shape.spatialPatchify)
     }
 
     /// Codes `(2 bit - 1) / sqrt(d)`.
-    public func vectors(of choices: [Int32]) -> [Float] {
+    public func writeVectors(
+        of choices: UnsafePointer<Int32>, tokens: Int, into vectors: UnsafeMutablePointer<Float>
+    ) {
         let magnitude = 1 / Float(shape.tokenizerBits).squareRoot()
-        return choices.map { $0 == 0 ? -magnitude : magnitude }
+        for place in 0..<tokens * shape.bits { vectors[place] = choices[place] == 0 ? -magnitude : magnitude }
     }
 
-    public func decode(_ code: [Float]) -> [Float] {
-        decoder.decode(code, height: shape.codeGrid.height, width: shape.codeGrid.width)
+    public func decode(_ code: [Float], arena: MapArena) -> [Float] {
+        decoder.decode(code, height: shape.codeGrid.height, width: shape.codeGrid.width, arena: arena)
     }
 }

@@ -13,7 +13,8 @@ struct AttentionBlock: Sendable {
     func callAsFunction(_ x: FeatureMap) -> FeatureMap {
         let c = x.channels, pixels = x.pixels
         let split = qkv(norm(x))  // [pixels, 3C]
-        let keys = FloatBuffer(count: pixels * c), values = FloatBuffer(count: pixels * c)
+        let keys = FeatureMap(height: x.height, width: x.width, channels: c, in: x.arena)
+        let values = FeatureMap(height: x.height, width: x.width, channels: c, in: x.arena)
         let factor = 1 / Float(c).squareRoot()
         for pixel in 0..<pixels {
             let row = split.pointer + pixel * 3 * c
@@ -21,16 +22,15 @@ struct AttentionBlock: Sendable {
             (keys.pointer + pixel * c).update(from: row + c, count: c)
             (values.pointer + pixel * c).update(from: row + 2 * c, count: c)
         }
-        let attended = FeatureMap(height: x.height, width: x.width, channels: c)
+        let attended = FeatureMap(height: x.height, width: x.width, channels: c, in: x.arena)
         let scratch = ThreadScratch(
             countEach: Attention.scratchCount(headWidth: c, historyCount: 0, currentCount: pixels))
-        let queries = split.pointer, output = attended.pointer
-        nonisolated(unsafe) let (from, to) = (queries, output)
         Parallel.forEach(parts: (pixels + Self.queriesPerPart - 1) / Self.queriesPerPart) { part in
             let first = part * Self.queriesPerPart
             var attention = Attention(
-                queries: from + first * 3 * c, queryStride: 3 * c,
-                queryCount: min(Self.queriesPerPart, pixels - first), headWidth: c, output: to + first * c,
+                queries: split.pointer + first * 3 * c, queryStride: 3 * c,
+                queryCount: min(Self.queriesPerPart, pixels - first), headWidth: c,
+                output: attended.pointer + first * c,
                 outputStride: c)
             attention.currentKeys = UnsafePointer(keys.pointer)
             attention.currentValues = UnsafePointer(values.pointer)

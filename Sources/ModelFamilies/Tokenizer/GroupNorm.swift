@@ -12,7 +12,7 @@ struct GroupNorm: Sendable {
 
     /// The normalised map.
     func callAsFunction(_ x: FeatureMap) -> FeatureMap {
-        let y = FeatureMap(height: x.height, width: x.width, channels: x.channels)
+        let y = FeatureMap(height: x.height, width: x.width, channels: x.channels, in: x.arena)
         factors(of: x).apply(x.pointer, pixels: x.pixels, thenSilu: false, into: y.pointer)
         return y
     }

@@ -129,10 +129,13 @@ public final class ImageDecoder: Sendable {
 
     /// Decodes a sum of codes `[height, width, d]` (channels last) to a picture `[3, H, W]` in [-1, 1], clamped; H and W
     /// are the code grid times ``pixelsPerCode``.
+    ///
+    /// Maps lie in `arena`, which keeps their memory for the next picture.
     /// - Precondition: `code` holds height * width * d values.
-    public func decode(_ code: [Float], height: Int, width: Int) -> [Float] {
+    public func decode(_ code: [Float], height: Int, width: Int, arena: MapArena = MapArena()) -> [Float] {
         precondition(code.count == height * width * channels, "code holds height * width * d values")
-        var map = FeatureMap(height: height, width: width, channels: channels)
+        defer { arena.settle() }
+        var map = FeatureMap(height: height, width: width, channels: channels, in: arena)
         map.pointer.update(from: code, count: code.count)
         if let postQuantisation { map = postQuantisation(map) }
         map = convIn(map)

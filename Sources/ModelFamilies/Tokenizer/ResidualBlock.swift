@@ -25,14 +25,14 @@ extension Convolution {
 
     /// Applies the convolution to what is made of a map of the same size.
     func callAsFunction(_ input: Input, like x: FeatureMap) -> FeatureMap {
-        let y = FeatureMap(height: x.height, width: x.width, channels: outputs)
+        let y = FeatureMap(height: x.height, width: x.width, channels: outputs, in: x.arena)
         self(input, into: y.pointer)
         return y
     }
 
     /// Applies the convolution to a map twice as high and wide, every pixel four times.
     func callAsFunction(doubled x: FeatureMap) -> FeatureMap {
-        let y = FeatureMap(height: 2 * x.height, width: 2 * x.width, channels: outputs)
+        let y = FeatureMap(height: 2 * x.height, width: 2 * x.width, channels: outputs, in: x.arena)
         self(.doubled(x.pointer, height: x.height, width: x.width), into: y.pointer)
         return y
     }

@@ -30,11 +30,12 @@ public struct ResidualConvolutions: Sendable {
         return (0..<count).reduce(0) { distance($1) <= distance($0) ? $1 : $0 }
     }
 
-    /// Adds `Phi_k(codes)` to `sum`, both `[h, w, channels]` on `grid`.
-    func add(_ codes: [Float], grid: ScaleSchedule.Grid, scale: Int, to sum: inout [Float]) {
-        let convolution = convolutions[indices[scale]]
-        let refined = FloatBuffer(count: codes.count)
-        convolution(codes, height: grid.height, width: grid.width, into: refined.pointer)
-        for index in sum.indices { sum[index] += 0.5 * codes[index] + 0.5 * refined.pointer[index] }
+    /// Adds `Phi_k(codes)` to `sum`, both `[h, w, channels]` on `grid`, `count` values; `refined` takes what is convolved.
+    func add(
+        _ codes: UnsafePointer<Float>, grid: ScaleSchedule.Grid, scale: Int, to sum: UnsafeMutablePointer<Float>,
+        count: Int, refined: UnsafeMutablePointer<Float>
+    ) {
+        convolutions[indices[scale]](codes, height: grid.height, width: grid.width, into: refined)
+        for index in 0..<count { sum[index] += 0.5 * codes[index] + 0.5 * refined[index] }
     }
 }

@@ -37,7 +37,7 @@ struct TokenEmbedding: Sendable {
     /// Writes `hidden` `[G*B, n_k, C]`. `input` `[B, n_k, inputs]` is the same for every branch; without it the map
     /// starts from `condition` `[G*B, C]`.
     func embed(
-        scale: Int, input: [Float]?, condition: [Float], geometry: CacheGeometry,
+        scale: Int, input: UnsafePointer<Float>?, condition: [Float], geometry: CacheGeometry,
         into hidden: UnsafeMutablePointer<Float>
     ) {
         let c = width, tokens = geometry.schedule.tokenCount(scale)

@@ -47,7 +47,7 @@ final class TransformerSession {
     }
 
     /// Embeds a map: the first from the condition, later ones from `input` `[B, n_k, inputs]`, the same for every branch.
-    func embed(scale: Int, input: [Float]?, conditioning: TransformerConditioning) {
+    func embed(scale: Int, input: UnsafePointer<Float>?, conditioning: TransformerConditioning) {
         stack.embedding.embed(
             scale: scale, input: input, condition: conditioning.condition, geometry: cache.geometry,
             into: hidden.pointer)

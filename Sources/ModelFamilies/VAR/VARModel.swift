@@ -75,17 +75,23 @@ public struct VARModel: NextScaleModel {
         return GuidanceFactors(conditional: Float(1 + t), unconditional: Float(-t))
     }
 
-    public func makeCode() -> ResidualCode {
-        ResidualCode(
-            schedule: shape.schedule, channels: shape.codeChannels, resizing: .bicubicAndArea,
+    public func makeCodes(images: Int) -> ResidualCodes {
+        ResidualCodes(
+            images: images, schedule: shape.schedule, channels: shape.codeChannels, resizing: .bicubicAndArea,
             convolutions: tokenizer.convolutions)
     }
 
-    public func vectors(of choices: [Int32]) -> [Float] { tokenizer.codes(of: choices) }
+    public func writeVectors(
+        of choices: UnsafePointer<Int32>, tokens: Int, into vectors: UnsafeMutablePointer<Float>
+    ) { tokenizer.writeCodes(of: choices, count: tokens, into: vectors) }
 
-    public func vectors(mixedBy weights: [Float]) -> [Float]? { tokenizer.codes(mixedBy: weights) }
+    public var mixesCodes: Bool { true }
 
-    public func decode(_ code: [Float]) -> [Float] {
-        tokenizer.decoder.decode(code, height: shape.codeGrid.height, width: shape.codeGrid.width)
+    public func writeVectors(
+        mixedBy weights: UnsafePointer<Float>, tokens: Int, into vectors: UnsafeMutablePointer<Float>
+    ) { tokenizer.writeCodes(mixedBy: weights, count: tokens, into: vectors) }
+
+    public func decode(_ code: [Float], arena: MapArena) -> [Float] {
+        tokenizer.decoder.decode(code, height: shape.codeGrid.height, width: shape.codeGrid.width, arena: arena)
     }
 }

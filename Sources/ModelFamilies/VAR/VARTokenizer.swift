@@ -29,23 +29,32 @@ public final class VARTokenizer: Sendable {
             weights, channels: channels, scaleCount: shape.schedule.scaleCount)
     }
 
-    /// The codes `[count, d]` of codebook entries.
+    /// Writes the codes `[count, d]` of codebook entries.
     /// - Precondition: every index is in 0 ..< V.
-    func codes(of indices: [Int32]) -> [Float] {
+    func writeCodes(of indices: UnsafePointer<Int32>, count: Int, into codes: UnsafeMutablePointer<Float>) {
         let d = decoder.channels
-        return indices.flatMap { codebook[(Int($0) * d)..<((Int($0) + 1) * d)] }
-    }
-
-    /// The codes `[count, d]` mixed with weights `[count, V]`; weights of 0 cost nothing.
-    func codes(mixedBy weights: [Float]) -> [Float] {
-        let d = decoder.channels, count = weights.count / codebookSize
-        var result = [Float](repeating: 0, count: count * d)
-        for row in 0..<count {
-            for entry in 0..<codebookSize where weights[row * codebookSize + entry] > 0 {
-                let weight = weights[row * codebookSize + entry]
-                for i in 0..<d { result[row * d + i] += weight * codebook[entry * d + i] }
+        codebook.withUnsafeBufferPointer { codebook in
+            for row in 0..<count {
+                let entry = Int(indices[row])
+                precondition((0..<codebookSize).contains(entry), "every index is in 0 ..< V")
+                for i in 0..<d { codes[row * d + i] = codebook[entry * d + i] }
             }
         }
-        return result
+    }
+
+    /// Writes the codes `[count, d]` mixed with weights `[count, V]`; weights of 0 cost nothing.
+    func writeCodes(
+        mixedBy weights: UnsafePointer<Float>, count: Int, into codes: UnsafeMutablePointer<Float>
+    ) {
+        let d = decoder.channels
+        codes.update(repeating: 0, count: count * d)
+        codebook.withUnsafeBufferPointer { codebook in
+            for row in 0..<count {
+                for entry in 0..<codebookSize where weights[row * codebookSize + entry] > 0 {
+                    let weight = weights[row * codebookSize + entry]
+                    for i in 0..<d { codes[row * d + i] += weight * codebook[entry * d + i] }
+                }
+            }
+        }
     }
 }
