@@ -9,6 +9,7 @@
 // Rows of A are read as they lie, or packed into blocks A[M/12][K][12]: one stream in place of twelve, whose lines would
 // fall into the same few sets of the cache when K is a power of two.
 #include "CKernels.h"
+#include "dots.h"
 #include <math.h>
 #include <string.h>
 
@@ -125,11 +126,6 @@ static void block_plain(int format, int rows, const float *a, long row_step, lon
 }
 
 #if defined(__x86_64__)
-#include <immintrin.h>
-
-#define ALWAYS static inline __attribute__((always_inline))
-#define UNROLL _Pragma("clang loop unroll(full)")
-
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 // Stores half a row of a block: `c` 8 columns from `first` and 8 more.
 ALWAYS void store_avx2(const destination *to, int r, int first, __m256 c0, __m256 c1) {
@@ -213,7 +209,6 @@ BLOCK(bfloat16_avx2, block_avx2, VK_BFLOAT16, 0)
 BLOCK(bfloat16_packed_avx2, block_avx2, VK_BFLOAT16, 1)
 #pragma clang attribute pop
 
-#define AVX512 "avx512f,avx512vl,avx512bw,avx512dq,fma,avx2"
 #define EACH_BLOCK(call)                                                                                               \
   switch (rows) {                                                                                                      \
     case 1: call(1); break;                                                                                            \
@@ -230,7 +225,7 @@ BLOCK(bfloat16_packed_avx2, block_avx2, VK_BFLOAT16, 1)
     default: call(12); break;                                                                                          \
   }
 
-#pragma clang attribute push(__attribute__((target(AVX512))), apply_to = function)
+#pragma clang attribute push(__attribute__((target(VK_AVX512))), apply_to = function)
 ALWAYS void store_avx512(const int MR, const destination *to, const __m512 *c0, const __m512 *c1) {
   if (to->columns == VK_PANEL) {
     __m512 b0 = _mm512_setzero_ps(), b1 = b0;
@@ -309,7 +304,7 @@ BLOCK(bfloat16_packed_avx512, block_avx512, VK_BFLOAT16, 1)
 #pragma clang attribute pop
 
 // ---- Dot products of bfloat16 pairs (AVX512-BF16), from rows packed in pairs.
-#pragma clang attribute push(__attribute__((target(AVX512 ",avx512bf16"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target(VK_AVX512_BFLOAT16))), apply_to = function)
 ALWAYS void rows_dots(const int MR, const uint32_t *a, long stride, long pairs, const uint16_t *w, const destination *to) {
   __m512 c0[12], c1[12];
   start_avx512(MR, to, c0, c1);
@@ -328,24 +323,16 @@ static void dots_avx512bf16(int rows, const uint32_t *a, long stride, long pairs
   EACH_BLOCK(CALL)
 #undef CALL
 }
-// Four rows' next sixteen numbers each, rounded: their eight pairs side by side, rows `stride` pairs apart.
-ALWAYS void round_four(const float *const from[4], long i, uint32_t *to, long stride) {
-  __m256i x[4];
-  UNROLL for (int r = 0; r < 4; r++) x[r] = (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from[r] + i));
-  __m256i t0 = _mm256_unpacklo_epi32(x[0], x[1]), t1 = _mm256_unpackhi_epi32(x[0], x[1]);
-  __m256i t2 = _mm256_unpacklo_epi32(x[2], x[3]), t3 = _mm256_unpackhi_epi32(x[2], x[3]);
-  __m256i y[4] = {_mm256_unpacklo_epi64(t0, t2), _mm256_unpackhi_epi64(t0, t2), _mm256_unpacklo_epi64(t1, t3),
-                  _mm256_unpackhi_epi64(t1, t3)};
-  UNROLL for (int p = 0; p < 4; p++) {
-    _mm_storeu_si128((__m128i *)(to + p * stride), _mm256_castsi256_si128(y[p]));
-    _mm_storeu_si128((__m128i *)(to + (p + 4) * stride), _mm256_extracti128_si256(y[p], 1));
-  }
+void vk_dots(int rows, const uint32_t *a, long stride, long pairs, const uint16_t *panel, float *c, long ldc, long columns,
+             int continues) {
+  const destination to = {c, ldc, columns, NULL, continues};
+  dots_avx512bf16(rows, a, stride, pairs, panel, &to);
 }
 static void round_block(const float *a, long lda, int rows, long k, uint32_t *to, long stride) {
   int r = 0;
   for (; r + 4 <= rows; r += 4) {
     const float *const from[4] = {a + r * lda, a + (r + 1) * lda, a + (r + 2) * lda, a + (r + 3) * lda};
-    for (long i = 0; i + 16 <= k; i += 16) round_four(from, i, to + i / 2 * stride + r, stride);
+    for (long i = 0; i + 16 <= k; i += 16) vk_round_four(from, i, 0xffff, to + i / 2 * stride + r, stride);
   }
   for (int row = 0; row < rows; row++)
     for (long i = row < r ? k / 16 * 16 : 0; i < k; i += 16) {

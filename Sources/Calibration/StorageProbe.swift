@@ -135,6 +135,7 @@ final class StorageProbe {
         var attention = Attention(
             queries: record.queries + range.lowerBound * width, queryStride: width, queryCount: range.count,
             headWidth: width, output: output, outputStride: width)
+        attention.arithmetic = .float32  // its rounding would hide what the storage's costs
         attention.historyKeys = keys
         attention.historyValues = values
         attention.historyFormat = format.rowFormat

@@ -25,6 +25,8 @@ public struct Attention {
     /// Row `t` of the result `[T, D]` goes to `output + t * outputStride`.
     public var output: UnsafeMutablePointer<Float>
     public var outputStride: Int
+    /// How it multiplies. What is measured are probabilities in float32, of scores that were multiplied so.
+    public var arithmetic = Arithmetic.current
 
     /// Weight of each query row in the measurements, `[T]`; nil is 1 everywhere.
     public var rowWeights: UnsafePointer<Float>?
@@ -96,6 +98,7 @@ public struct Attention {
         arguments.current = currentCount
         arguments.out = output
         arguments.out_stride = outputStride
+        arguments.rows = arithmetic == .bfloat16 ? Int32(VK_ROWS_ROUNDED) : Int32(VK_ROWS_AS_THEY_LIE)
         arguments.row_weight = rowWeights
         arguments.column_mass = columnMass
         arguments.top_counts = topCounts

@@ -128,7 +128,8 @@ import Testing
         #expect(bytes(.int4, row, width: 8) == [181, 63, 138, 244, 40, 135])
     }
 
-    @Test func attentionReadsStoredRowsInPlace() throws {
+    @Test(arguments: Arithmetic.allCases.filter(\.isSupported))
+    func attentionReadsStoredRowsInPlace(arithmetic: Arithmetic) throws {
         var random = SplitMix64(seed: 6)
         defer { vk_isa_force(vk_isa_best()) }
         try withEvery("head width", in: [8, 32, 40]) { d in
@@ -142,6 +143,7 @@ import Testing
                     var attention = Attention(
                         queries: q.pointer, queryStride: d, queryCount: 5, headWidth: d, output: output.pointer,
                         outputStride: d)
+                    attention.arithmetic = arithmetic
                     attention.currentKeys = UnsafePointer(current.pointer)
                     attention.currentValues = UnsafePointer(current.pointer)
                     attention.currentCount = 5

@@ -172,6 +172,9 @@ typedef struct {
   long current;
   float *out;                       // row r at out + r * out_stride
   long out_stride;
+  // VK_ROWS_AS_THEY_LIE, or VK_ROWS_ROUNDED (where vk_has_bfloat16_dots()): queries, keys, e^(score - row's largest) and values
+  // are rounded to bfloat16, products added in float32. What is measured are the probabilities before that last rounding.
+  int rows;
   // What to measure; every pointer may be NULL. Sums over queries (each times its row weight).
   const float *row_weight;          // [queries], NULL = 1
   double *column_mass;              // [history + current]
