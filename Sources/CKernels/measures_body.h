@@ -78,7 +78,7 @@ static inline __attribute__((always_inline)) void FN(bracket)(const float *x, lo
 // Keeps the `keep` largest of count > keep numbers of some rows, not in order; those equal to the smallest are alike. A
 // search is a chain of dependent steps, so several run side by side; steps beyond the end of one change nothing.
 static void FN(keep_largest)(float *const *x, long row_count, long count, long keep) {
-  enum { LONG = 1024 };
+  enum { LONG = 1024, SHORT = 64, NARROW = 3 };
   long whole[VK_ROWS_TOGETHER], above[VK_ROWS_TOGETHER];
   int64_t low[VK_ROWS_TOGETHER], high[VK_ROWS_TOGETHER];
   for (long r = 0; r < row_count; r++) {
@@ -87,7 +87,7 @@ static void FN(keep_largest)(float *const *x, long row_count, long count, long k
     FN(bracket)(x[r], whole[r], keep, &low[r], &high[r]);
     if (count > LONG && low[r] >= 0) whole[r] = (FN(pack_above)(x[r], whole[r], (int32_t)low[r]) + 15) & ~15L;
   }
-  for (int searching = 1; searching;) {
+  for (int searching = 1, step = 1; searching; step++) {
     searching = 0;
     for (long r = 0; r < row_count; r++) {
       int64_t middle = low[r] + (high[r] - low[r]) / 2;
@@ -98,6 +98,10 @@ static void FN(keep_largest)(float *const *x, long row_count, long count, long k
       above[r] = more ? above[r] : counted;
       searching |= above[r] < keep && high[r] - low[r] > 1;
     }
+    // By now most numbers are known to be too small.
+    if (step == NARROW)
+      for (long r = 0; r < row_count; r++)
+        if (whole[r] > SHORT) whole[r] = (FN(pack_above)(x[r], whole[r], (int32_t)low[r]) + 15) & ~15L;
   }
   for (long r = 0; r < row_count; r++) {
     FN(pack_above)(x[r], whole[r], (int32_t)high[r]);
