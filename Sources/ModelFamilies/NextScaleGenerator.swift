@@ -130,7 +130,7 @@ public final class NextScaleGenerator {
 
     /// Writes guided logits over temperature, `[B, n_k, logits]`.
     private func guide(_ logits: UnsafeBufferPointer<Float>, scale: Int, settings: SamplingSettings) throws {
-        let count = images * logitCount(scale), each = 1 << 15, result = guided.pointer
+        let count = images * logitCount(scale), each = 1 << 17, result = guided.pointer
         let guidance = model.guidance(scale: scale, settings: settings)
         let temperature = settings.temperature(scale: scale)
         let mixes = settings.placement.onLogits && guidesBranches(scale, settings)

@@ -32,7 +32,8 @@ struct ChoiceSampler {
         _ logits: UnsafePointer<Float>, tokens: Int, scale: Int, seeds: [UInt64],
         into choices: UnsafeMutablePointer<Int32>
     ) {
-        let bits = format.perToken, each = 64, pieces = (tokens + each - 1) / each
+        // Parts of a tenth of a millisecond: less is not worth waking a thread for.
+        let bits = format.perToken, each = max(8192 / max(bits, 1), 1), pieces = (tokens + each - 1) / each
         Parallel.forEach(parts: seeds.count * pieces) { part in
             let image = part / pieces, first = part % pieces * each, random = CounterRandom(seed: seeds[image])
             for token in first..<min(first + each, tokens) {
