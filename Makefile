@@ -12,7 +12,7 @@ VERNIER  := .build/release/vernier
 MODEL    := Calibration/Models/tangram
 CORPORA  := Calibration/Corpora
 OUT      := out/demo
-PACKAGES := pkg-config libopenblas-dev libhdf5-dev libpng-dev libsentencepiece-dev
+PACKAGES := pkg-config libopenblas-dev libhdf5-dev libpng-dev libsentencepiece-dev libssl-dev
 
 .PHONY: help setup build demo test profiles peer-profiles frontier format lint fuzz bench tangram clean
 
@@ -34,7 +34,7 @@ setup:
 	elif command -v brew >/dev/null; then \
 	  for package in pkgconf hdf5 libpng sentencepiece; do \
 	    brew list $$package >/dev/null 2>&1 || { echo "setup: run: brew install pkgconf hdf5 libpng sentencepiece"; exit 1; }; done; \
-	else echo "setup: install pkg-config and the development files of HDF5, OpenBLAS, libpng and sentencepiece, then run make again."; fi
+	else echo "setup: install pkg-config and the development files of HDF5, OpenBLAS, OpenSSL, libpng and sentencepiece, then run make again."; fi
 
 build: setup
 	swift build $(FLAGS) --product vernier

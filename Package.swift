@@ -29,15 +29,13 @@ let package = Package(
             name: "VernierCalibration", targets: ["Calibration", "StatisticsFile", "ProfileCompiler", "Refinement"]),
         .executable(name: "vernier", targets: ["vernier"]),
     ],
-    dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
-    ],
+    dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")],
     targets: [
         // System libraries and the C faces over them.
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(
             name: "CHDF5", pkgConfig: hdf5PackageName, providers: [.apt(["libhdf5-dev"]), .brew(["hdf5"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
         .systemLibrary(
             name: "CSentencePieceLibrary", pkgConfig: "sentencepiece",
@@ -53,7 +51,7 @@ let package = Package(
 
         // Errors, strict JSON, digests, files. Everything may import it.
         .target(
-            name: "VernierCore", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            name: "VernierCore", dependencies: [.target(name: "COpenSSL", condition: .when(platforms: [.linux]))],
             swiftSettings: strict),
 
         // The runtime: what users ship.
