@@ -58,27 +58,38 @@ struct PackedMap {
         guard count(bits, sources) == slots else { return false }
         let mask = 1 &<< width &- 1, one = UInt64(1) &<< 32
         var join = sources, opened = 0, wrong = 0
-        @inline(__always) func take(_ source: Int, _ members: UInt64) {
-            let opens = Int(bits.load(fromByteOffset: source &>> 3, as: UInt8.self)) &>> (source & 7) & 1
+        @inline(__always) func take(_ source: Int, _ opens: Int, _ members: UInt64) {
             let word = bits.loadUnaligned(fromByteOffset: join &>> 3, as: UInt64.self).littleEndian
             let joined = Int(truncatingIfNeeded: word &>> UInt64(truncatingIfNeeded: join & 7)) & mask
-            let target = opens == 1 ? opened : joined
-            let isDropped = target == slots && opens == 0
-            // A slot that is opened already, or none; or the next one.
-            wrong |= opens == 0 && joined >= opened && !isDropped ? 1 : 0
-            targets[source] = isDropped ? BoundaryMap.dropped : UInt16(truncatingIfNeeded: target)
-            sums[target & mask] &+= members | one
+            let target = joined ^ (joined ^ opened) & (0 &- opens)
+            // What opens a slot is never told to be dropped: it is one of those that were counted.
+            let dropped = target == slots ? -1 : 0
             opened &+= opens
-            join &+= opens == 1 ? 0 : width
+            // Negative beyond a slot that is open by now.
+            wrong |= (opened &- 1 &- target) & ~dropped
+            targets[source] = UInt16(truncatingIfNeeded: target | dropped)
+            sums[target] &+= members | one
+            join &+= width & (opens &- 1)
+        }
+        @inline(__always) func takeAll(_ range: Range<Int>, _ members: (Int) -> UInt64) {
+            for first in stride(from: range.lowerBound, to: range.upperBound, by: 32) {
+                // 32 bits from any place within a byte.
+                var opens = bits.loadUnaligned(fromByteOffset: first &>> 3, as: UInt64.self).littleEndian
+                opens &>>= UInt64(truncatingIfNeeded: first & 7)
+                for source in first..<min(first &+ 32, range.upperBound) {
+                    take(source, Int(truncatingIfNeeded: opens & 1), members(source))
+                    opens &>>= 1
+                }
+            }
         }
         if let old = oldMembers.baseAddress {
-            for source in 0..<oldMembers.count { take(source, UInt64(UInt32(bitPattern: old[source]))) }
+            takeAll(0..<oldMembers.count) { UInt64(UInt32(bitPattern: old[$0])) }
         }
-        for source in oldMembers.count..<sources { take(source, 1) }
+        takeAll(oldMembers.count..<sources) { _ in 1 }
         // Zeros up to the end of the last byte.
         let rest = bits.load(fromByteOffset: (join - 1) >> 3, as: UInt8.self)
         let isPadded = join & 7 == 0 || rest >> UInt8(join & 7) == 0
-        return wrong == 0 && isPadded
+        return wrong >= 0 && isPadded
     }
 
     /// How many of the first `count` bits are set.
@@ -97,27 +108,61 @@ struct PackedMap {
     /// dropped ones zero. All are zero if fewer than enough are `available`.
     @inline(__always)
     func spread<Code: FixedWidthInteger>(alone: Code, available: Int, _ code: (Int) -> Code) -> [Code] {
-        guard available >= sharedCount, sharedCount > 0 else {
-            return targets.map { available < sharedCount || $0 == BoundaryMap.dropped ? 0 : alone }
-        }
-        let slots = sourceCounts.count - 1, last = sharedCount - 1
-        // 0 alone, 1 shared, 2 dropped.
-        var kinds = sourceCounts.map { UInt8($0 > 1 ? 1 : 0) }
-        kinds[slots] = 2
+        guard available >= sharedCount, sharedCount > 0 else { return spread(alone: alone, available: available) }
         return [Code](unsafeUninitializedCapacity: targets.count) { codes, count in
-            targets.withUnsafeBufferPointer { targets in
-                kinds.withUnsafeBufferPointer { kinds in
+            walk(alone: alone) { source, next, mask, other in codes[source] = code(next) & mask | other }
+            count = targets.count
+        }
+    }
+
+    /// The same for two numbers a source, in one pass.
+    @inline(__always)
+    func spread<Code: FixedWidthInteger>(
+        alone: Code, available: Int, _ first: (Int) -> Code, _ second: (Int) -> Code
+    ) -> ([Code], [Code]) {
+        guard available >= sharedCount, sharedCount > 0 else {
+            let codes = spread(alone: alone, available: available)
+            return (codes, codes)
+        }
+        var firsts: [Code] = []
+        let seconds = [Code](unsafeUninitializedCapacity: targets.count) { seconds, secondCount in
+            firsts = [Code](unsafeUninitializedCapacity: targets.count) { firsts, firstCount in
+                walk(alone: alone) { source, next, mask, other in
+                    firsts[source] = first(next) & mask | other
+                    seconds[source] = second(next) & mask | other
+                }
+                firstCount = targets.count
+            }
+            secondCount = targets.count
+        }
+        return (firsts, seconds)
+    }
+
+    /// Where no number is needed, or too few are available.
+    private func spread<Code: FixedWidthInteger>(alone: Code, available: Int) -> [Code] {
+        targets.map { available < sharedCount || $0 == BoundaryMap.dropped ? 0 : alone }
+    }
+
+    /// Hands out, source by source, the place of its number (of any, if it has none), a mask for that number and what
+    /// stands in its stead where the mask is zero: no branch on what is noise to a predictor.
+    @inline(__always)
+    private func walk<Code: FixedWidthInteger>(
+        alone: Code, _ take: (_ source: Int, _ next: Int, _ mask: Code, _ other: Code) -> Void
+    ) {
+        let slots = sourceCounts.count - 1, last = sharedCount - 1
+        var masks = sourceCounts.map { $0 > 1 ? ~Code(0) : 0 }, others = sourceCounts.map { $0 > 1 ? 0 : alone }
+        (masks[slots], others[slots]) = (0, 0)  // dropped
+        targets.withUnsafeBufferPointer { targets in
+            masks.withUnsafeBufferPointer { masks in
+                others.withUnsafeBufferPointer { others in
                     var next = 0
                     for source in targets.indices {
-                        let kind = kinds[min(Int(targets[source]), slots)]
-                        // Read whether it is needed or not: no branch.
-                        let shared = code(min(next, last))
-                        codes[source] = kind == 1 ? shared : kind == 0 ? alone : 0
-                        next &+= Int(kind & 1)
+                        let slot = min(Int(targets[source]), slots), mask = masks[slot]
+                        take(source, min(next, last), mask, others[slot])
+                        next &+= Int(truncatingIfNeeded: mask & 1)
                     }
                 }
             }
-            count = targets.count
         }
     }
 }

@@ -86,11 +86,6 @@ extension PoolingPlan {
                 throw cursor.error(expected: "\(byteCount) bytes for these \(what)", found: "\(bytes.count) bytes")
             }
         }
-
-        /// The 16-bit code at `index`, lowest byte first.
-        func code(_ index: Int) -> Int16 {
-            Int16(bitPattern: UInt16(bytes[2 * index]) | UInt16(bytes[2 * index + 1]) << 8)
-        }
     }
 
     /// Reads a plan whose cells hold `capacities` slots; the table fits the schedule.
@@ -181,15 +176,7 @@ extension PoolingPlan {
 
         /// The map with its numbers. Where the parts end too early they read as zeros, and `requireAllRead` throws.
         mutating func next(_ map: PackedMap, slotCount: Int) -> BoundaryMap {
-            func codes(_ part: Part?) -> [Int16] {
-                guard let part else { return [] }
-                let start = source
-                return part.bytes.withUnsafeBytes { bytes in
-                    map.spread(alone: Int16(BoundaryMap.coefficientSteps), available: bytes.count / 2 - start) {
-                        Int16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * (start &+ $0), as: Int16.self))
-                    }
-                }
-            }
+            let (keyCodes, valueCodes) = coefficientCodes(map)
             var weightCodes: [UInt8] = []
             if let weights {
                 let start = source
@@ -198,15 +185,43 @@ extension PoolingPlan {
                 }
             }
             let biasCodes = biases.map { part in
-                let available = part.bytes.count / 2 - slot
-                return (0..<slotCount).map { $0 < available ? part.code(slot + $0) : 0 }
+                part.bytes.withUnsafeBytes { bytes in
+                    let available = bytes.count / 2 - slot
+                    return (0..<slotCount).map { $0 < available ? Self.code(bytes, slot &+ $0) : 0 }
+                }
             }
             let result = BoundaryMap(
-                targets: map.targets, slotCount: slotCount, weightCodes: weightCodes, keyCodes: codes(keys),
-                valueCodes: codes(values), biasCodes: biasCodes ?? [])
+                targets: map.targets, slotCount: slotCount, weightCodes: weightCodes, keyCodes: keyCodes,
+                valueCodes: valueCodes, biasCodes: biasCodes ?? [])
             source += map.sharedCount
             slot += slotCount
             return result
+        }
+
+        private func coefficientCodes(_ map: PackedMap) -> (keys: [Int16], values: [Int16]) {
+            let start = source, alone = Int16(BoundaryMap.coefficientSteps)
+            func codes(_ part: Part?) -> [Int16] {
+                guard let part else { return [] }
+                return part.bytes.withUnsafeBytes { bytes in
+                    map.spread(alone: alone, available: bytes.count / 2 - start) { Self.code(bytes, start &+ $0) }
+                }
+            }
+            guard let keys, let values, keys.bytes.count == values.bytes.count else {
+                return (codes(keys), codes(values))
+            }
+            return keys.bytes.withUnsafeBytes { keys in
+                values.bytes.withUnsafeBytes { values in
+                    map.spread(
+                        alone: alone, available: keys.count / 2 - start, { Self.code(keys, start &+ $0) },
+                        { Self.code(values, start &+ $0) })
+                }
+            }
+        }
+
+        /// The 16-bit code at `index`, lowest byte first.
+        @inline(__always)
+        private static func code(_ bytes: UnsafeRawBufferPointer, _ index: Int) -> Int16 {
+            Int16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 &* index, as: Int16.self))
         }
 
         func requireAllRead() throws {

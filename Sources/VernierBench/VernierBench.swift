@@ -11,7 +11,7 @@ struct VernierBench: ParsableCommand {
 
     /// What can be measured.
     enum Case: String, CaseIterable, ExpressibleByArgument {
-        case roofline, linear, attention, tool
+        case roofline, linear, attention, profile, tool
     }
 
     @Argument(
@@ -19,7 +19,7 @@ struct VernierBench: ParsableCommand {
             What to measure: \(Case.allCases.map(\.rawValue).joined(separator: ", ")) (default: all but the tool, which \
             needs a model).
             """)
-    var cases: [Case] = [.roofline, .linear, .attention]
+    var cases: [Case] = [.roofline, .linear, .attention, .profile]
     @Option(help: "Model directory, for the tool's stages.")
     var model: String?
     @Option(help: "Prompts as JSON lines, for the tool's stages.")
@@ -41,12 +41,17 @@ struct VernierBench: ParsableCommand {
         let tool =
             try cases.contains(.tool)
             ? ToolCase(model: model ?? "", prompts: prompts ?? "", profile: profile, pictures: pictures) : nil
-        defer { try? tool?.clean() }
+        let profiles = cases.contains(.profile) ? try ProfileCase() : nil
+        defer {
+            try? tool?.clean()
+            try? profiles?.clean()
+        }
         let runs = try cases.map { name -> () throws -> [Sample] in
             switch name {
             case .roofline: return RooflineCase().run
             case .linear: return LinearCase().run
             case .attention: return try AttentionCase().run
+            case .profile: return { try profiles?.run() ?? [] }
             case .tool: return { try tool?.run() ?? [] }
             }
         }
