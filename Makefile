@@ -111,7 +111,8 @@ bench: build
 	$${VERNIER_PYTHON:-python3} Calibration/PyTorch/peer.py --check
 	$${VERNIER_PYTHON:-python3} Calibration/PyTorch/kernels.py --bench .build/release/VernierBench --out out/bench \
 	  --model $(MODEL) --profile Profiles/tangram-10.json
-	$${VERNIER_PYTHON:-python3} Calibration/PyTorch/bench.py $(MODEL) $(BENCH_MODELS) --vernier $(VERNIER) --out out/bench $(BENCH_OPTIONS)
+	$${VERNIER_PYTHON:-python3} Calibration/PyTorch/bench.py $(MODEL) $(BENCH_MODELS) --vernier $(VERNIER) \
+	  --roofline .build/release/VernierBench --out out/bench $(BENCH_OPTIONS)
 
 # Trains the reference model from nothing (hours on two cores); resumes where it was interrupted.
 tangram:

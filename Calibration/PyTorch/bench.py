@@ -53,7 +53,31 @@ class Vernier:
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "VERNIER_THREADS": str(threads)})
             if done.returncode:
                 raise RuntimeError(done.stderr.strip() or f"exit status {done.returncode}")
-            return json.loads(report.read_text())["lastBatch"]["seconds"]
+            written = json.loads(report.read_text())
+            self.arithmetic, self.work = written["lastBatch"]["arithmetic"], written["lastBatchWork"]
+            return written["lastBatch"]["seconds"]
+
+    def shares(self, roofline, seconds):
+        """Of the time that a stage took, the share that this machine needs at least: operations at the packed products' peak, and for
+        each scale no less than its weights take to read."""
+        peak, operations = roofline[self.arithmetic], self.work["operations"]
+        reading = self.work["weight_bytes"] / roofline["memory"]
+        least = {
+            "text": operations["text"] / peak, "decode": operations["decode"] / peak,
+            "transformer": sum(max(scale / peak, reading) for scale in operations["transformer_by_scale"])}
+        return {stage: least[stage] / seconds[stage] for stage in least}
+
+
+def roofline(binary, threads):
+    """What this machine does at most: operations a second in products of float32 and of bfloat16 pairs, and bytes a second."""
+    done = subprocess.run(
+        [binary, "roofline"], env={**os.environ, "VERNIER_THREADS": str(threads)}, check=True, capture_output=True, text=True)
+    samples = json.loads(done.stdout)["samples"]
+    peaks = {s["variant"]: s["operations"] / s["seconds"] for s in samples if s["case"] == "packed product in cache"}
+    return {
+        "float32": max(rate for variant, rate in peaks.items() if not variant.endswith("dots")),
+        "bfloat16": max((rate for variant, rate in peaks.items() if variant.endswith("dots")), default=None),
+        "memory": next(s["bytes"] / s["seconds"] for s in samples if s["case"] == "reading memory")}
 
 
 class PyTorch:
@@ -173,6 +197,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", type=Path, help="model directories")
     parser.add_argument("--vernier", required=True, help="the built tool")
+    parser.add_argument("--roofline", help="the built VernierBench, to hold Vernier's stages against what the machine can do")
     parser.add_argument("--out", required=True, type=Path, help="folder for bench.json and bench.md")
     parser.add_argument("--threads", type=numbers, default=sorted({1, os.cpu_count()}), help="e.g. 1,2 (default: 1 and all cores)")
     parser.add_argument("--batch", type=numbers, default=[1, 8], help="pictures drawn together (default: 1,8)")
@@ -188,7 +213,7 @@ def arguments():
     unknown = set(options.precisions) - {"fp32", "bf16", "autocast"}
     if unknown or min(options.threads + options.batch + [options.rounds, options.batches]) < 1:
         parser.error("--precisions are of fp32, bf16, autocast; all numbers are at least 1")
-    for path in [Path(options.vernier), options.prompts, *(folder / "config.json" for folder in options.models)]:
+    for path in [*(Path(one) for one in (options.vernier, options.roofline) if one), options.prompts, *(folder / "config.json" for folder in options.models)]:
         if not path.is_file():
             parser.error(f"{path}: no such file")
     options.vernier = str(Path(options.vernier).resolve())
@@ -207,9 +232,17 @@ def main():
         for threads in options.threads:
             for batch in options.batch:
                 print(f"{config['name']}, {threads} threads, batch {batch} ", end="", flush=True)
+                roof = options.roofline and roofline(options.roofline, threads)
                 rounds, failures = compare(field, threads, batch, options.rounds)
                 result = {"model": config["name"], "schedule": config["schedule"], "threads": threads, "batch": batch,
                           **summarise(rounds, batch, field), "failures": failures, "rounds": rounds}
+                if options.roofline:
+                    roofs = [roof, roofline(options.roofline, threads)]
+                    result["roofline"] = {key: roof[key] and max(one[key] for one in roofs) for key in roof}
+                    result["share_of_roofline"] = {
+                        name: field[name].shares(
+                            result["roofline"], {stage: batch * one[stage]["median"] for stage in ("text", "transformer", "decode")})
+                        for name, one in result["seconds_per_picture"].items() if name.startswith("Vernier")}
                 report["results"].append(result)
                 report["load"]["end"] = os.getloadavg()
                 (options.out / "bench.json").write_text(json.dumps(report, indent=1) + "\n")

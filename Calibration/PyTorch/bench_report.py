@@ -12,6 +12,11 @@ def times(one):
     return f"{one['median']:.2f}x ({one['least']:.2f}–{one['most']:.2f})"
 
 
+def share(result, name, stage):
+    shares = result.get("share_of_roofline", {}).get(name, {})
+    return f", {100 * shares[stage]:.0f} %" if shares.get(stage) else ""
+
+
 def place(result):
     """The first cells of a row."""
     return [result["model"], str(result["threads"]), str(result["batch"])]
@@ -55,11 +60,16 @@ def markdown(report):
     stages = ["text", "transformer", "sampling", "decode"]
     parts.append(table(
         ["model", "threads", "batch", "contestant", *stages],
-        [[*place(result), name, *(milliseconds(seconds[stage]) for stage in stages)]
+        [[*place(result), name, *(milliseconds(seconds[stage]) + share(result, name, stage) for stage in stages)]
          for result in results for name, seconds in result["seconds_per_picture"].items()]))
     parts.append(
         "Text: encoder, conditioning, cross-attention keys and values. Transformer: embedding, blocks, head. Sampling: guidance, "
         "draws, codes (and, for PyTorch, the next scale's input).\n")
+    if any("roofline" in result for result in results):
+        parts.append(
+            "Per cent: of the roofline measured in the same run, packed products in cache and, for each scale, the reading of its "
+            "weights. The decoder's operations are those of plain convolutions; Winograd's filtering needs fewer, so its share can "
+            "pass 100 %.\n")
     parts.append("## Transformer by scale\n")
     for schedule in dict.fromkeys(tuple(map(tuple, result["schedule"])) for result in results):
         here = [result for result in results if tuple(map(tuple, result["schedule"])) == schedule]

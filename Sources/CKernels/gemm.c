@@ -13,7 +13,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { LARGEST_BLOCK = 12, LONGEST_RUN = 2048 };
+// Panels are read STEP_BYTES a step, a float32 row or a row of pairs. While one is multiplied, block by block, the next is
+// brought into the second-level cache, each block's share of it; for a single block, what follows NEAR_BYTES on.
+enum { LARGEST_BLOCK = 12, LONGEST_RUN = 2048, STEP_BYTES = 128, NEAR_BYTES = 1024 };
 
 static long even(long k) { return k + (k & 1); }
 static size_t element_bytes(int format) { return format == VK_FLOAT32 ? sizeof(float) : sizeof(uint16_t); }
@@ -102,6 +104,8 @@ typedef struct {
   long ldc, columns;
   const float *bias;
   int continues;
+  const char *ahead;  // what AVX-512's kernels bring nearer, `ahead_step` bytes a step
+  long ahead_step;
 } destination;
 
 // ---- Plain C: the reference and the fallback (on arm64 fmaf is one instruction and the inner loop vectorises).
@@ -271,16 +275,20 @@ ALWAYS void step_avx512(const int MR, const float *a, long row_step, __m512 b0, 
 ALWAYS void rows_avx512(const int format, const int packed, const int MR, const float *a, long stride, long k,
                         const void *b, const destination *to) {
   const long row_step = packed ? 1 : stride, step = packed ? stride : 1;
+  const char *ahead = to->ahead;
   __m512 c0[12], c1[12];
   start_avx512(MR, to, c0, c1);
   if (format == VK_FLOAT32) {
     const float *w = (const float *)b;
-    for (long i = 0; i < k; i++, a += step, w += VK_PANEL)
+    for (long i = 0; i < k; i++, a += step, w += VK_PANEL, ahead += to->ahead_step) {
+      _mm_prefetch(ahead, _MM_HINT_T1);
       step_avx512(MR, a, row_step, _mm512_loadu_ps(w), _mm512_loadu_ps(w + 16), c0, c1);
+    }
   } else {
     const uint16_t *w = (const uint16_t *)b;
     const __m512i upper = _mm512_set1_epi32((int)0xffff0000);
-    for (long i = 0; i < k; i += 2, a += 2 * step, w += 2 * VK_PANEL) {
+    for (long i = 0; i < k; i += 2, a += 2 * step, w += 2 * VK_PANEL, ahead += to->ahead_step) {
+      _mm_prefetch(ahead, _MM_HINT_T1);
       __m512i p0 = _mm512_loadu_si512(w), p1 = _mm512_loadu_si512(w + VK_PANEL);
       step_avx512(MR, a, row_step, _mm512_castsi512_ps(_mm512_slli_epi32(p0, 16)),
                   _mm512_castsi512_ps(_mm512_slli_epi32(p1, 16)), c0, c1);
@@ -308,7 +316,9 @@ BLOCK(bfloat16_packed_avx512, block_avx512, VK_BFLOAT16, 1)
 ALWAYS void rows_dots(const int MR, const uint32_t *a, long stride, long pairs, const uint16_t *w, const destination *to) {
   __m512 c0[12], c1[12];
   start_avx512(MR, to, c0, c1);
-  for (long i = 0; i < pairs; i++, a += stride, w += 2 * VK_PANEL) {
+  const char *ahead = to->ahead;
+  for (long i = 0; i < pairs; i++, a += stride, w += 2 * VK_PANEL, ahead += to->ahead_step) {
+    _mm_prefetch(ahead, _MM_HINT_T1);
     __m512bh b0 = (__m512bh)_mm512_loadu_si512(w), b1 = (__m512bh)_mm512_loadu_si512(w + VK_PANEL);
     UNROLL for (int r = 0; r < MR; r++) {
       __m512bh x = (__m512bh)_mm512_set1_epi32((int)a[r]);
@@ -325,7 +335,7 @@ static void dots_avx512bf16(int rows, const uint32_t *a, long stride, long pairs
 }
 void vk_dots(int rows, const uint32_t *a, long stride, long pairs, const uint16_t *panel, float *c, long ldc, long columns,
              int continues) {
-  const destination to = {c, ldc, columns, NULL, continues};
+  const destination to = {c, ldc, columns, NULL, continues, (const char *)panel, 0};
   dots_avx512bf16(rows, a, stride, pairs, panel, &to);
 }
 static void round_block(const float *a, long lda, int rows, long k, uint32_t *to, long stride) {
@@ -405,9 +415,8 @@ void vk_pack_rows(int rows, const float *a, long lda, long m, long k, long first
 }
 
 // One block of rows times one run of a panel: inputs first ..< first + count.
-static void multiply_block(const vk_product *q, block_fn block, long row, int rows, long each, const void *panel, long first,
+static void multiply_block(const vk_product *q, block_fn block, long row, int rows, long each, const void *run, long first,
                            long count, const destination *to) {
-  const void *run = (const char *)panel + panel_values(q->format, first) * element_bytes(q->format);
   if (q->rows == VK_ROWS_ROUNDED) {
 #if defined(__x86_64__)
     const uint32_t *a = (const uint32_t *)q->a + row * (even(q->k) / 2) + first / 2 * each;
@@ -427,19 +436,26 @@ void vk_multiply_panels(const vk_product *product, long first_block, long last_b
   const long each = vk_block_rows(q.m);
   const block_fn block = block_for(vk_isa(), q.format, q.rows == VK_ROWS_PACKED);
   const size_t panel_bytes = panel_values(q.format, q.k) * element_bytes(q.format);
+  const long blocks = last_block - first_block;
+  if (blocks <= 0) return;
+  const long ahead_step = (STEP_BYTES + blocks - 1) / blocks;
   // Run by run: what all rows hold of one is read again for every panel.
   long first = 0;
   do {
     const long count = q.k - first < LONGEST_RUN ? q.k - first : LONGEST_RUN;
+    const long steps = (long)(panel_values(q.format, count) * element_bytes(q.format)) / STEP_BYTES;
     for (long p = first_panel; p < last_panel; p++) {
-      const void *panel = (const char *)q.panels + (size_t)p * panel_bytes;
+      const char *panel = (const char *)q.panels + (size_t)p * panel_bytes;
+      const char *run = panel + panel_values(q.format, first) * element_bytes(q.format);
       const long columns = q.n - p * VK_PANEL < VK_PANEL ? q.n - p * VK_PANEL : VK_PANEL;
       const float *bias = q.bias && first + count == q.k ? q.bias + p * VK_PANEL : NULL;
       for (long number = first_block; number < last_block; number++) {
+        const long share = (number - first_block) * ahead_step * steps;
+        const char *ahead = run + (blocks > 1 ? (long)panel_bytes + share : NEAR_BYTES);
         const long row = number * each;
         const int rows = (int)(q.m - row < each ? q.m - row : each);
-        const destination to = {q.c + row * q.ldc + p * VK_PANEL, q.ldc, columns, bias, first > 0};
-        multiply_block(&q, block, row, rows, each, panel, first, count, &to);
+        const destination to = {q.c + row * q.ldc + p * VK_PANEL, q.ldc, columns, bias, first > 0, ahead, ahead_step};
+        multiply_block(&q, block, row, rows, each, run, first, count, &to);
       }
     }
     first += count;

@@ -24,6 +24,15 @@ public final class TransformerStack: Sendable {
     /// Width of a head, D_h = C / H.
     public var headWidth: Int { width / heads }
 
+    /// Bytes of the packed weights that every scale reads.
+    public var weightBytes: Int {
+        blocks.reduce(head.byteCount) { sum, block in
+            let cross = block.crossAttention.map { [$0.query, $0.projection] } ?? []
+            return ([block.qkv, block.attentionProjection, block.mlpIn, block.mlpOut] + cross)
+                .reduce(sum) { $0 + $1.byteCount }
+        }
+    }
+
     /// Reads and packs the weights; the layout's requirements must have been checked.
     init(_ tensors: any TensorSource, layout: StackLayout) throws {
         let c = layout.width

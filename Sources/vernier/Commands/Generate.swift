@@ -86,13 +86,17 @@ struct Generate: ParsableCommand {
         }
         guard let measured = generator.report else { return }
         if let report {
+            let tokens = try loaded.directory.mostTextTokens(selected.suffix(measured.images))
+            let work = StageWork(
+                try loaded.directory.picturePlan(textTokens: tokens), report: measured,
+                weightBytes: loaded.network.stack.weightBytes)
             let json: JSONValue = [
                 "format": "vernier-generation", "version": 1, "tool": .string(VernierVersion.current),
                 "model": loaded.identity.jsonValue, "schedule": loaded.schedule.jsonValue,
                 "profile": profile.map { .string(fileName(of: $0)) } ?? .null,
                 "comparedWeights": .bool(generator.profile.map { $0.model.weightsDigest != nil } ?? true),
                 "prompts": .array(selected.map { .string($0.caption) }), "seed": .string("\(seed)"),
-                "lastBatch": measured.jsonValue,
+                "lastBatch": measured.jsonValue, "lastBatchWork": work.jsonValue,
             ]
             try AtomicFile.write(try json.canonicalText(), to: report)
         }
