@@ -130,7 +130,7 @@ let package = Package(
                 "VernierCore", "ProfileFormat", "Checkpoints", "KVCacheRuntime", "ModelFamilies", "Generation",
                 "CalibrationStatistics",
                 "StatisticsFile", "ProfileCompiler", "Calibration", "Refinement", "Evaluation",
-                "Frontier", "Conversion", "Presentation",
+                "Frontier", "Conversion", "Presentation", "TensorKernels",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
 
@@ -217,7 +217,10 @@ let package = Package(
             ]),
         .testTarget(
             name: "CommandLineTests",
-            dependencies: ["vernier", "VernierCore", "ProfileFormat", "StatisticsFile", "Evaluation", "TestSupport"]),
+            dependencies: [
+                "CKernels", "vernier", "VernierCore", "TensorKernels", "ProfileFormat", "StatisticsFile", "Evaluation",
+                "TestSupport",
+            ]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

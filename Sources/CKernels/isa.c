@@ -17,13 +17,19 @@ int vk_isa_best(void) {
   return 0;
 }
 
+// NULL for none; an unknown one is refused before anything is computed (KernelEnvironment.swift).
+static const char *wanted_kernels(void) {
+  const char *text = getenv("VERNIER_KERNELS");
+  return text && *text ? text : NULL;
+}
+
 int vk_has_bfloat16_dots(void) {
 #if defined(__x86_64__)
   static _Atomic int known = -1;
   int has = atomic_load_explicit(&known, memory_order_relaxed);
   if (has >= 0) return has;
   // By the environment, not by what a test forces meanwhile: whoever has packed for it relies on it.
-  const char *wanted = getenv("VERNIER_KERNELS");
+  const char *wanted = wanted_kernels();
   __builtin_cpu_init();
   has = vk_isa_best() == 2 && __builtin_cpu_supports("avx512bf16") && (!wanted || !strcmp(wanted, "avx512"));
   atomic_store_explicit(&known, has, memory_order_relaxed);
@@ -38,7 +44,7 @@ int vk_isa(void) {
   int isa = atomic_load_explicit(&current_isa, memory_order_relaxed);
   if (isa >= 0) return isa;
   isa = vk_isa_best();
-  const char *wanted = getenv("VERNIER_KERNELS");
+  const char *wanted = wanted_kernels();
   if (wanted) {
     int asked = !strcmp(wanted, "plain") ? 0 : !strcmp(wanted, "avx2") ? 1 : !strcmp(wanted, "avx512") ? 2 : isa;
     if (asked < isa) isa = asked;

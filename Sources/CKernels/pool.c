@@ -11,7 +11,8 @@ enum { MAX_THREADS = VK_MOST_THREADS, SPINS = 20000 };
 static pthread_mutex_t caller_lock = PTHREAD_MUTEX_INITIALIZER;  // one job at a time
 static pthread_mutex_t sleep_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
-static int wanted_threads = 0, started_workers = 0;
+static atomic_int wanted_threads = 0;
+static int started_workers = 0;
 
 static vk_task job_task;
 static void *job_context;
@@ -29,16 +30,24 @@ static pthread_key_t block_key;
 static pthread_once_t block_once = PTHREAD_ONCE_INIT;
 static _Thread_local struct { void *start; size_t bytes; } thread_block;
 
-static void make_block_key(void) { pthread_key_create(&block_key, free); }
+static atomic_size_t block_bytes;  // of all threads
+
+static void free_block(void *start) {
+  free(start);
+  atomic_fetch_sub(&block_bytes, thread_block.bytes);
+}
+static void make_block_key(void) { pthread_key_create(&block_key, free_block); }
+size_t vk_thread_block_bytes(void) { return atomic_load(&block_bytes); }
 
 void *vk_thread_block(size_t bytes) {
   if (bytes <= thread_block.bytes) return thread_block.start;
   pthread_once(&block_once, make_block_key);
-  free(thread_block.start);
+  free_block(thread_block.start);
   thread_block.start = NULL;
   thread_block.bytes = 0;
   if (posix_memalign(&thread_block.start, 64, bytes)) thread_block.start = NULL;
   else thread_block.bytes = bytes;
+  atomic_fetch_add(&block_bytes, thread_block.bytes);
   pthread_setspecific(block_key, thread_block.start);
   return thread_block.start;
 }
@@ -87,14 +96,16 @@ static void *worker(void *argument) {
 }
 
 int vk_thread_count(void) {
-  if (wanted_threads == 0) {
+  int wanted = atomic_load(&wanted_threads);
+  if (wanted == 0) {
     const char *text = getenv("VERNIER_THREADS");
     long count = text ? strtol(text, NULL, 10) : 0;
     if (count < 1) count = sysconf(_SC_NPROCESSORS_ONLN);
     if (count < 1) count = 1;
-    wanted_threads = (int)(count > MAX_THREADS ? MAX_THREADS : count);
+    count = count > MAX_THREADS ? MAX_THREADS : count;
+    if (atomic_compare_exchange_strong(&wanted_threads, &wanted, (int)count)) wanted = (int)count;
   }
-  return wanted_threads;
+  return wanted;
 }
 
 void vk_thread_count_set(int count) {

@@ -31,10 +31,10 @@ public final class ImageModel: Sendable {
     ///
     /// Throws an error that names the file and everything wrong with it: missing files, malformed or truncated weights,
     /// missing or misshapen tensors, NaN or infinite weights, parts that do not fit each other; and as
-    /// ``TensorKernels/Arithmetic/requireKnown()`` does. `schedule` chooses one of
+    /// ``TensorKernels/KernelEnvironment/requireKnown()`` does. `schedule` chooses one of
     /// Infinity's official schedules instead of the directory's.
     public init(path: String, schedule choice: ScheduleChoice = .standard) throws {
-        try Arithmetic.requireKnown()
+        try KernelEnvironment.requireKnown()
         let directory = try ModelDirectory(path: path, schedule: choice)
         let schedule = directory.configuration.schedule
         switch directory.configuration.architecture {

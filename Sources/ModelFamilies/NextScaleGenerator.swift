@@ -34,10 +34,10 @@ public final class NextScaleGenerator {
 
     /// Images per batch.
     public var images: Int { cache.geometry.images }
-    /// Bytes of activations and scratch.
+    /// Bytes of activations and scratch, blocks of this process's threads included.
     public var transientBytes: Int {
         session.activationBytes + codes.byteCount + drawn.byteCount + guided.byteCount + vectors.byteCount
-            + weights.byteCount + scratch.byteCount + cache.ledger.transientBytes
+            + weights.byteCount + scratch.byteCount + cache.ledger.transientBytes + ThreadBlock.totalBytes
     }
 
     /// Prepares for batches of the cache's size.

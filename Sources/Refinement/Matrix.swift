@@ -28,7 +28,8 @@ struct Matrix {
     func times(transposed other: Matrix) -> Matrix {
         var product = Matrix(rows: rows, columns: other.rows)
         guard rows > 0, other.rows > 0, columns > 0 else { return product }
-        let layer = LinearLayer(weight: other.values, bias: nil, outputs: other.rows, inputs: columns)
+        let layer = LinearLayer(
+            weight: other.values, bias: nil, outputs: other.rows, inputs: columns, arithmetic: .float32)
         values.withUnsafeBufferPointer { from in
             product.values.withUnsafeMutableBufferPointer { to in
                 if let from = from.baseAddress, let to = to.baseAddress { layer(from, rows: rows, into: to) }

@@ -1,12 +1,6 @@
 import CKernels
 import VernierCore
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// `y = x W^T + b` with weights packed once into panels of 32 outputs.
 ///
 /// float32 arithmetic on weights in float32 or, where that holds them exactly, bfloat16; accumulation in ascending input
@@ -21,8 +15,8 @@ public final class LinearLayer: @unchecked Sendable {
     private let weights: PackedWeights
     private let bias: FloatBuffer?
     private let stored: FloatBuffer?
-
-    private static let usesBLAS = getenv("VERNIER_GEMM").map { String(cString: $0) == "blas" } ?? false
+    /// What rows take at most that are packed at a time: beyond it they are taken in parts, and weights are read again.
+    private static let packedBytes = 32 << 20
 
     /// Packs `weight` `[outputs, inputs]` and copies `bias` `[outputs]`.
     /// - Precondition: the counts match the widths; this machine has the arithmetic.
@@ -34,7 +28,7 @@ public final class LinearLayer: @unchecked Sendable {
         self.outputs = outputs
         weights = PackedWeights(weight, outputs: outputs, inputs: inputs, arithmetic: arithmetic)
         self.bias = bias.map { FloatBuffer($0) }
-        stored = Self.usesBLAS ? FloatBuffer(weight) : nil
+        stored = KernelEnvironment.usesBLAS ? FloatBuffer(weight) : nil
     }
 
     /// The weight `[outputs, inputs]`, unpacked.
@@ -50,11 +44,20 @@ public final class LinearLayer: @unchecked Sendable {
     ) {
         guard rows > 0 else { return }
         let stride = inputStride ?? inputs
-        nonisolated(unsafe) let x = x, y = y
         if let stored {
             vk_gemm_blas(x, stride, rows, inputs, stored.pointer, outputs, bias?.pointer, y, outputs)
             return
         }
+        let most = max(Self.packedBytes / (4 * max(inputs, 1)) / 12 * 12, 12)
+        for first in Swift.stride(from: 0, to: rows, by: most) {
+            multiply(x + first * stride, rows: min(most, rows - first), into: y + first * outputs, stride: stride)
+        }
+    }
+
+    private func multiply(
+        _ x: UnsafePointer<Float>, rows: Int, into y: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        nonisolated(unsafe) let y = y
         // Arranged once for all panels and threads, where that costs less than it saves.
         let given = ProductRows(x, count: rows, width: inputs, stride: stride)
         let panelCount = weights.panelCount, isLong = rows > 1 && inputs >= 256 && panelCount >= 8

@@ -32,14 +32,16 @@ enum Tool {
     }
 
     /// Starts the tool; output goes to files in a folder that the caller reads after it has ended.
-    static func start(_ arguments: [String], output: URL, errors: URL) throws -> Process {
+    static func start(
+        _ arguments: [String], output: URL, errors: URL, environment more: [String: String] = [:]
+    ) throws -> Process {
         let process = Process()
         process.executableURL = try executable()
         process.arguments = arguments
         var environment = ProcessInfo.processInfo.environment
         environment["VERNIER_THREADS"] = "1"  // tiny work, many processes
         environment["COLUMNS"] = "120"
-        process.environment = environment
+        process.environment = environment.merging(more) { $1 }
         process.standardInput = FileHandle.nullDevice
         for url in [output, errors] {
             guard FileManager.default.createFile(atPath: url.path, contents: nil) else {
@@ -53,12 +55,12 @@ enum Tool {
     }
 
     /// Runs the tool to its end.
-    static func run(_ arguments: [String]) throws -> Outcome {
+    static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("vernier-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let (output, errors) = (folder.appendingPathComponent("out"), folder.appendingPathComponent("err"))
-        let process = try start(arguments, output: output, errors: errors)
+        let process = try start(arguments, output: output, errors: errors, environment: environment)
         process.waitUntilExit()
         return Outcome(
             exitCode: process.terminationStatus, wasKilled: process.terminationReason == .uncaughtSignal,

@@ -13,7 +13,8 @@ import Testing
     }
 
     private func run(
-        q: [Float], stride: Int, history: [Float], current: [Float], d: Int, signs: [Float], signCount: Int
+        q: [Float], stride: Int, history: [Float], current: [Float], d: Int, signs: [Float], signCount: Int,
+        arithmetic: Arithmetic = .float32
     ) -> Result {
         let queries = q.count / stride, h = history.count / d, n = current.count / d
         // Garbage, which the kernel must overwrite.
@@ -24,6 +25,7 @@ import Testing
         var attention = Attention(
             queries: buffers[0].pointer, queryStride: stride, queryCount: queries, headWidth: d,
             output: out.pointer, outputStride: d)
+        attention.arithmetic = arithmetic
         attention.historyKeys = UnsafeRawPointer(buffers[1].pointer)
         attention.historyValues = UnsafeRawPointer(buffers[1].pointer)
         attention.historyCount = h
@@ -73,6 +75,12 @@ import Testing
                             expectSame(
                                 values.0.map(\.bitPattern), values.1.map(\.bitPattern), what: "\(part), path \(isa)")
                         }
+                    }
+                    if Arithmetic.bfloat16.isSupported {
+                        let rounded = run(
+                            q: q, stride: stride, history: keys, current: current, d: d, signs: signs,
+                            signCount: signCount, arithmetic: .bfloat16)
+                        check(rounded, q: q, stride: stride, keys: keys, d: d, signs: signs, signCount: signCount)
                     }
                     let plain = run(
                         q: q, stride: stride, history: keys, current: current, d: d, signs: [], signCount: 0)

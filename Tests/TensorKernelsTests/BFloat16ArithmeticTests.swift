@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    /// What rounding costs is within what is stated: 2^-8 of the sum of the products' magnitudes, and not nothing.
+    /// What rounding costs is within what is stated: 2^-7 of the sum of the products' magnitudes, and not nothing.
     @Test func theErrorIsWithinWhatIsStated() throws {
         var random = SplitMix64(seed: 10)
         let inputs = 300, weight = random.floats(40 * inputs), x = random.floats(20 * inputs)
@@ -51,7 +51,7 @@ import Testing
                     $0 + abs(x[row * inputs + $1] * weight[output * inputs + $1])
                 }
                 let error = abs(exact[row * 40 + output] - coarse[row * 40 + output])
-                excess = max(excess, error - size / 256)
+                excess = max(excess, error - size / 128)
                 largest = max(largest, error)
             }
         }
@@ -59,8 +59,16 @@ import Testing
         #expect(largest > 1e-4, "the products are rounded at all")
     }
 
+    /// The worst case: both factors lie just below the middle between 1 and the next bfloat16 number.
+    @Test func theStatedErrorIsReached() throws {
+        let factor = Float(bitPattern: 0x3F80_7FFF)
+        let layer = LinearLayer(weight: [factor], bias: nil, outputs: 1, inputs: 1, arithmetic: .bfloat16)
+        let error = factor * factor - layer([factor], rows: 1)[0]
+        #expect(error > 0x1.fp-8 && error < factor * factor / 128)
+    }
+
     /// A 3x3 convolution rounds what Winograd's products multiply: tiles of 4x4 transformed by B, weights by G. Every output
-    /// is within what rounding each factor by 2^-9 of itself can do, and what is rounded is rounded at all.
+    /// is within what rounding each factor by 2^-8 of itself can do, and what is rounded is rounded at all.
     @Test(arguments: [false, true]) func convolutionsRoundTransformedFactors(adding: Bool) throws {
         var random = SplitMix64(seed: 12)
         let (inputs, outputs, height, width) = (5, 37, 9, 11)
@@ -105,7 +113,7 @@ import Testing
                         }
                     }
                     let place = (row * width + column) * outputs + output, error = abs(exact[place] - coarse[place])
-                    excess = max(excess, Double(error) - size * 0x1.01p-8 - 1e-5)
+                    excess = max(excess, Double(error) - size * 0x1.01p-7 - 1e-5)
                     largest = max(largest, error)
                 }
             }

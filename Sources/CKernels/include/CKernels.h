@@ -25,6 +25,7 @@ int vk_thread_index(void);         // 0 for the caller, 1... for pool threads, i
 // A block of the calling thread's own, 64-byte aligned, contents undefined: it is the same one at the next call, grown if
 // need be, and goes with the thread. NULL if there is no memory.
 void *vk_thread_block(size_t bytes);
+size_t vk_thread_block_bytes(void);  // of the blocks of all threads
 void vk_parallel(long parts, vk_task task __attribute__((swift_attr("@Sendable"))), void *context);
 
 // How numbers are stored: weights in the first two, rows of the cache (see below) in all.

@@ -23,8 +23,8 @@ struct AttentionBlock: Sendable {
             (values.pointer + pixel * c).update(from: row + 2 * c, count: c)
         }
         let attended = FeatureMap(height: x.height, width: x.width, channels: c, in: x.arena)
-        let scratch = ThreadScratch(
-            countEach: Attention.scratchCount(headWidth: c, historyCount: 0, currentCount: pixels))
+        let scratch = x.arena.attentionScratch
+        scratch.reserve(countEach: Attention.scratchCount(headWidth: c, historyCount: 0, currentCount: pixels))
         Parallel.forEach(parts: (pixels + Self.queriesPerPart - 1) / Self.queriesPerPart) { part in
             let first = part * Self.queriesPerPart
             var attention = Attention(

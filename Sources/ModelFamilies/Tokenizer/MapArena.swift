@@ -6,6 +6,8 @@ public final class MapArena {
     /// What is kept while no picture is being decoded, at most; what exceeds it is given back to the system.
     private static let mostIdleBytes = 256 << 20
     private var idle: [FloatBuffer] = []  // ascending in size
+    /// What attention works in.
+    let attentionScratch = ThreadScratch(countEach: 0)
 
     /// An empty arena.
     public init() {}
