@@ -1,6 +1,7 @@
 // Attention of one head over two segments: the retained history (slots, each with an optional fixed logit bias) and
 // the current map. Works on tiles of TILE query rows; a tile of scores is all that is ever held.
 #include "attention.h"
+#include "panels.h"
 #include "rows.h"
 #include <string.h>
 
@@ -24,25 +25,14 @@ static layout lay_out(long d, long history, long current, long sign_count) {
   return at;
 }
 
-size_t vk_attention_scratch_count(long queries, long d, long history, long current, long sign_count) {
-  (void)queries;
+size_t vk_attention_scratch_count(long d, long history, long current, long sign_count) {
   return lay_out(d, history, current, sign_count).count;
 }
-
-typedef float float4 __attribute__((ext_vector_type(4)));
 
 // Four rows of keys to four columns of a panel.
 static void pack_four_keys(const float *const rows[4], long d, float *panel) {
   long i = 0;
-  for (; i + 4 <= d; i += 4) {
-    float4 x[4];
-    for (int j = 0; j < 4; j++) memcpy(&x[j], rows[j] + i, sizeof x[j]);
-    float4 t0 = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5), t1 = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7);
-    float4 t2 = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5), t3 = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);
-    float4 y[4] = {__builtin_shufflevector(t0, t2, 0, 1, 4, 5), __builtin_shufflevector(t0, t2, 2, 3, 6, 7),
-                   __builtin_shufflevector(t1, t3, 0, 1, 4, 5), __builtin_shufflevector(t1, t3, 2, 3, 6, 7)};
-    for (int j = 0; j < 4; j++) memcpy(panel + (i + j) * VK_PANEL, &y[j], sizeof y[j]);
-  }
+  for (; i + 4 <= d; i += 4) turn_four(rows, i, panel + i * VK_PANEL, VK_PANEL);
   for (; i < d; i++)
     for (int j = 0; j < 4; j++) panel[i * VK_PANEL + j] = rows[j][i];
 }

@@ -59,7 +59,8 @@ static void pack_values(const vk_attention *a, uint32_t *panels, float *room) {
   }
 }
 
-// e^x for x <= 0 (NaN for NaN: the second operand of a maximum with one), relative error below 2^-13: 2^n times a polynomial in the rest, which lies within a half of 0.
+// e^x for x <= 0, relative error below 2^-13: 2^n times a polynomial in the rest, which lies within a half of 0. NaN
+// for NaN: a maximum with one is its second operand.
 ALWAYS __m512 exponential(__m512 x) {
   const __m512 t = _mm512_mul_ps(_mm512_max_ps(_mm512_set1_ps(-104), x), _mm512_set1_ps(1.44269504f));
   const __m512 n = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), f = _mm512_sub_ps(t, n);

@@ -3,7 +3,6 @@
 // [tiles, inputs] by [inputs, outputs] on the packed kernels.
 // F(4x4, 3x3) was tried: an eighth faster on a decoder, at 2.25 times the memory and ten times the rounding error.
 #include "CKernels.h"
-#include <stdlib.h>
 #include <string.h>
 
 #pragma clang fp contract(off)

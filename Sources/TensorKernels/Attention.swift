@@ -78,7 +78,7 @@ public struct Attention {
     public static func scratchCount(
         headWidth: Int, historyCount: Int, currentCount: Int, signCount: Int = 0
     ) -> Int {
-        vk_attention_scratch_count(1, headWidth, historyCount, currentCount, signCount)
+        vk_attention_scratch_count(headWidth, historyCount, currentCount, signCount)
     }
 
     /// Computes the attention.

@@ -1,8 +1,9 @@
 // Numeric kernels of Vernier, in C so that each instruction set is compiled by attribute and chosen at run time.
 //
 // Legend: M rows (tokens), K reduction width, N output width, S history slots, D head width.
-// All arrays are float32 unless said otherwise. Every output element is accumulated in one fixed order (ascending k,
-// fused multiply-add), whatever M, the thread count or the instruction set: results are bit-identical across all paths.
+// All arrays are float32 unless said otherwise. Every output is computed in one fixed order, a product's sums by fused
+// multiply-add over ascending k, whatever M, the thread count or the instruction set: bits are the same on all paths. Only
+// VK_ROWS_ROUNDED, of one instruction set, has an order of its own, and the system's BLAS whichever it likes.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -19,13 +20,13 @@ typedef void (*vk_task)(void *context, long part);
 enum { VK_MOST_THREADS = 256 };
 int vk_thread_count(void);         // VERNIER_THREADS, or the number of online cores
 void vk_thread_count_set(int count);
-// Runs task(context, 0 ..< parts) on the pool, the caller included; returns when all parts are done. Not reentrant:
-// a call from inside a task runs serially.
 int vk_thread_index(void);         // 0 for the caller, 1... for pool threads, inside a task
 // A block of the calling thread's own, 64-byte aligned, contents undefined: it is the same one at the next call, grown if
 // need be, and goes with the thread. NULL if there is no memory.
 void *vk_thread_block(size_t bytes);
 size_t vk_thread_block_bytes(void);  // of the blocks of all threads
+// Runs task(context, 0 ..< parts) on the pool, the caller included; returns when all parts are done. Not reentrant: a call
+// from inside a task runs serially.
 void vk_parallel(long parts, vk_task task __attribute__((swift_attr("@Sendable"))), void *context);
 
 // How numbers are stored: weights in the first two, rows of the cache (see below) in all.
@@ -191,5 +192,5 @@ typedef struct {
   float *key_sketch;                // [history, sign_count]: (sum_i signs[i, r] * q_i) . k_p
 } vk_attention;
 // Scratch in floats; sign_count 0 without sketches.
-size_t vk_attention_scratch_count(long queries, long d, long history, long current, long sign_count);
+size_t vk_attention_scratch_count(long d, long history, long current, long sign_count);
 void vk_attention_run(const vk_attention *args, float *scratch);
