@@ -116,7 +116,8 @@ let package = Package(
         .target(
             name: "Evaluation",
             dependencies: [
-                "VernierCore", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation", "CPNGShim",
+                "VernierCore", "TensorKernels", "ProfileFormat", "KVCacheRuntime", "ModelFamilies", "Generation",
+                "CPNGShim",
             ], swiftSettings: strict),
         .target(
             name: "Frontier",
@@ -151,7 +152,8 @@ let package = Package(
         .testTarget(name: "PackageTests"),
         .testTarget(name: "VernierCoreTests", dependencies: ["VernierCore", "TestSupport"]),
         .testTarget(
-            name: "TensorKernelsTests", dependencies: ["CKernels", "TensorKernels", "Checkpoints", "TestSupport"]),
+            name: "TensorKernelsTests",
+            dependencies: ["CKernels", "VernierCore", "TensorKernels", "Checkpoints", "TestSupport"]),
         .testTarget(name: "ProfileFormatTests", dependencies: ["VernierCore", "ProfileFormat", "TestSupport"]),
         .testTarget(
             name: "CheckpointsTests", dependencies: ["VernierCore", "ProfileFormat", "Checkpoints", "TestSupport"],
@@ -218,8 +220,8 @@ let package = Package(
         .testTarget(
             name: "CommandLineTests",
             dependencies: [
-                "CKernels", "vernier", "VernierCore", "TensorKernels", "ProfileFormat", "StatisticsFile", "Evaluation",
-                "TestSupport",
+                "CKernels", "vernier", "VernierCore", "TensorKernels", "ProfileFormat", "CalibrationStatistics",
+                "StatisticsFile", "Evaluation", "TestSupport",
             ]),
     ],
     swiftLanguageModes: [.v6],

@@ -4,6 +4,7 @@ import KVCacheRuntime
 import ModelFamilies
 import ProfileFormat
 import StatisticsFile
+import TensorKernels
 import VernierCore
 
 /// Runs a corpus through a model with the full cache and sums up what its attention did.
@@ -62,7 +63,7 @@ public final class Calibrator {
                 storageFormats: request.sensitivityPrompts > 0 ? StorageProbe.formats : [], seed: request.seed,
                 guidance: Double(settings.guidance[0]),
                 temperature: Double(settings.temperature[0]), topP: Double(settings.topP), topK: settings.topK,
-                toolVersion: request.toolVersion),
+                arithmetic: .current, toolVersion: request.toolVersion),
             corpus: CorpusReference(digest: request.corpus.digest, promptCount: promptCount))
     }
 
@@ -223,7 +224,8 @@ public final class Calibrator {
             \(model.schedule.scaleCount) scales, history \(model.schedule.finalHistoryTokens) tokens
             prompts     \(promptCount) of \(request.corpus.prompts.count) (corpus \(request.corpus.digest.prefix(12))...)
             settings    guidance \(settings.guidance[0]), temperature \(settings.temperature[0]), top-p \(settings.topP), \
-            seed \(request.seed)
+            seed \(request.seed)\
+            \(statistics.settings.arithmetic == .float32 ? "" : ", \(statistics.settings.arithmetic.rawValue) arithmetic")
             sketches    \(statistics.layout.signCount) signs: \(sketches) sums, \(4 * sketches) bytes in memory and file\
             \(halves ? ", those of half the prompts kept apart" : "")
             sensitivity \(min(request.sensitivityPrompts, promptCount)) prompts, drawn \(model.identity.layers) times more, \

@@ -24,6 +24,8 @@ public struct CalibrationSettings: Sendable, Hashable {
     public let topP: Double
     /// The number of likeliest tokens that sampling keeps; 0 keeps all.
     public let topK: Int
+    /// In which precision the layers multiplied.
+    public let arithmetic: Arithmetic
     /// The version of the program that measured.
     public let toolVersion: String
 
@@ -37,7 +39,7 @@ public struct CalibrationSettings: Sendable, Hashable {
         topCounts: [Int] = [1, 4, 16, 64], signCount: Int = 0, keepsHalves: Bool = false,
         sensitivityPrompts: Int = 0,
         storageFormats: [StorageFormat] = [], seed: UInt64, guidance: Double, temperature: Double, topP: Double,
-        topK: Int = 0, toolVersion: String
+        topK: Int = 0, arithmetic: Arithmetic = .float32, toolVersion: String
     ) throws {
         var problems: [String] = []
         for (name, value) in [("guidance", guidance), ("temperature", temperature)]
@@ -76,6 +78,7 @@ public struct CalibrationSettings: Sendable, Hashable {
         self.temperature = temperature
         self.topP = topP
         self.topK = topK
+        self.arithmetic = arithmetic
         self.toolVersion = toolVersion
     }
 
@@ -96,7 +99,7 @@ public struct CalibrationSettings: Sendable, Hashable {
             + difference("seed", \.seed)
             + difference("guidance", \.guidance)
             + difference("temperature", \.temperature) + difference("top-p", \.topP) + difference("top-k", \.topK)
-            + difference("tool version", \.toolVersion)
+            + difference("arithmetic", \.arithmetic.rawValue) + difference("tool version", \.toolVersion)
     }
 
     /// Formats for people: `bfloat16 int8`, or `none`.

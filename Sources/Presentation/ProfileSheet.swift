@@ -1,4 +1,5 @@
 import ProfileFormat
+import VernierCore
 
 /// A profile on one screen: what it is, what it costs, and a heat map of capacities and roles.
 public struct ProfileSheet: Sendable {
@@ -61,11 +62,12 @@ public struct ProfileSheet: Sendable {
     /// The evidence on lines of its own, each after a new line; empty without evidence.
     private var evidenceText: String {
         guard let evidence = profile.evidence else { return "" }
-        let seeds = evidence.seeds.count, prompts = evidence.promptCount
+        let seeds = evidence.seeds.count, prompts = evidence.promptCount, arithmetic = evidence.sampling.arithmetic
         let head =
             "\nproof      \(prompts) held-out prompt\(prompts == 1 ? "" : "s") x \(seeds) seed\(seeds == 1 ? "" : "s") "
             + "against the full cache, corpus \(evidence.corpusDigest.prefix(12))..., vernier \(evidence.toolVersion); "
             + "95 % intervals"
+            + (arithmetic == .float32 ? "" : ", \(arithmetic.rawValue) arithmetic")
         return head
             + evidence.figures.map { figure in
                 let part = figure.promptCount == prompts ? "" : ", first \(figure.promptCount) prompts"

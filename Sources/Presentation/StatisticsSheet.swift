@@ -26,7 +26,8 @@ public struct StatisticsSheet: Sendable {
             model      \(statistics.identity.name) (\(statistics.identity.family)), \(layout.layers) layers x \
             \(layout.heads) heads, weights \((statistics.identity.weightsDigest ?? "").prefix(12))...
             settings   guidance \(settings.guidance), temperature \(settings.temperature), top-p \(settings.topP), \
-            seed \(settings.seed), top counts \(settings.topCounts)
+            seed \(settings.seed), top counts \(settings.topCounts)\
+            \(settings.arithmetic == .float32 ? "" : ", \(settings.arithmetic.rawValue) arithmetic")
 
             Attention on the history, by layer (mean over branches and heads):
             \(HeatMap.text(heading: "scale", rows: rows))
@@ -41,7 +42,7 @@ public struct StatisticsSheet: Sendable {
             "prompts": .integer(Int64(statistics.promptCount)), "complete": .bool(statistics.isComplete),
             "corpusDigest": .string(statistics.corpus.digest), "guidance": .number(settings.guidance),
             "temperature": .number(settings.temperature), "topP": .number(settings.topP),
-            "seed": .string("\(settings.seed)"),
+            "seed": .string("\(settings.seed)"), "arithmetic": .string(settings.arithmetic.rawValue),
             "currentMassByScaleAndLayer": .array(
                 (0..<layout.scaleCount).map { scale in
                     .array((0..<layout.layers).map { .number(currentMass(layer: $0, scale: scale)) })

@@ -17,6 +17,7 @@ extension CalibrationStatistics {
         ] {
             digest.update(field: text)
         }
+        if settings.arithmetic != .float32 { digest.update(field: settings.arithmetic.rawValue) }
         for entry in journal {
             digest.update(field: "\(entry.corpusIndex)")
             digest.update(field: entry.promptDigest)

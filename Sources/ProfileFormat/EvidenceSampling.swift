@@ -12,14 +12,20 @@ public struct EvidenceSampling: Sendable, Hashable {
     public let topK: Int
     /// The share of probability that is kept, 0 to 1; 0 keeps all.
     public let topP: Double
+    /// In which precision the layers multiplied.
+    public let arithmetic: Arithmetic
 
     /// Gathers settings; they are checked with the evidence.
-    public init(guidance: [Double], guidanceLayers: [Int] = [0], temperature: [Double], topK: Int, topP: Double) {
+    public init(
+        guidance: [Double], guidanceLayers: [Int] = [0], temperature: [Double], topK: Int, topP: Double,
+        arithmetic: Arithmetic = .float32
+    ) {
         self.guidance = guidance
         self.guidanceLayers = guidanceLayers
         self.temperature = temperature
         self.topK = topK
         self.topP = topP
+        self.arithmetic = arithmetic
     }
 
     /// Everything that is out of range.
@@ -41,6 +47,7 @@ public struct EvidenceSampling: Sendable, Hashable {
 
     var jsonValue: JSONValue {
         var object = JSONObject()
+        if arithmetic != .float32 { object["arithmetic"] = .string(arithmetic.rawValue) }
         object["guidance"] = .array(guidance.map { .number($0) })
         if guidanceLayers != [0] { object["guidanceLayers"] = .array(guidanceLayers.map { .integer(Int64($0)) }) }
         object["temperature"] = .array(temperature.map { .number($0) })
@@ -50,11 +57,19 @@ public struct EvidenceSampling: Sendable, Hashable {
     }
 
     init(reading cursor: JSONCursor) throws {
-        try cursor.requireOnly(keys: ["guidance", "guidanceLayers", "temperature", "topK", "topP"])
+        try cursor.requireOnly(keys: ["arithmetic", "guidance", "guidanceLayers", "temperature", "topK", "topP"])
         self.init(
             guidance: try cursor.member("guidance").numbers(),
             guidanceLayers: try cursor.optionalMember("guidanceLayers")?.integers() ?? [0],
             temperature: try cursor.member("temperature").numbers(),
-            topK: try cursor.member("topK").integer(), topP: try cursor.member("topP").number())
+            topK: try cursor.member("topK").integer(), topP: try cursor.member("topP").number(),
+            arithmetic: try cursor.optionalMember("arithmetic").map(Self.arithmetic) ?? .float32)
+    }
+
+    private static func arithmetic(_ cursor: JSONCursor) throws -> Arithmetic {
+        guard let arithmetic = Arithmetic(rawValue: try cursor.string()) else {
+            throw cursor.error(expected: "one of \(Arithmetic.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return arithmetic
     }
 }

@@ -5,7 +5,23 @@ extension Profile {
     public func canonicalText() throws -> String { try jsonValue.canonicalText() }
 
     /// Writes ``canonicalText()`` to a file, whole or not at all.
-    public func write(to path: String) throws { try AtomicFile.write(canonicalText(), to: path) }
+    ///
+    /// Throws ``VernierError/Code/fileAccess``, and ``VernierError/Code/invalidArgument`` if the text is longer than the
+    /// 256 MiB that are read; the file is then left as it was.
+    public func write(to path: String) throws { try write(to: path, largestBytes: Self.largestFileBytes) }
+
+    /// ``write(to:)`` with another limit, for tests.
+    func write(to path: String, largestBytes: Int) throws {
+        let text = try canonicalText()
+        guard text.utf8.count <= largestBytes else {
+            throw VernierError(
+                .invalidArgument, at: fileName(of: path),
+                expected: "a profile of at most \(largestBytes) bytes, the most that are read",
+                found: "\(text.utf8.count) bytes",
+                remedy: "Compile it for a smaller budget, or without --refine.")
+        }
+        try AtomicFile.write(text, to: path)
+    }
 
     var jsonValue: JSONValue {
         let members: JSONValue = [

@@ -18,6 +18,13 @@ extension HDF5Session {
             H5Gopen2(location, name, vernier_h5_default()), .malformedFile, "open the group '\(name)'")
     }
 
+    /// Whether there is an attribute `name`.
+    func hasAttribute(_ name: String, of object: hid_t) throws -> Bool {
+        let found = H5Aexists(object, name)
+        try check(found, .malformedFile, "look for the attribute '\(name)'")
+        return found > 0
+    }
+
     /// Reads a scalar attribute.
     func readAttribute<Number: HDF5Number>(_ name: String, of object: hid_t, as _: Number.Type) throws -> Number {
         let values: [Number] = try readAttribute(name, of: object) { $0.isEmpty ? nil : "a scalar" }

@@ -25,6 +25,7 @@ enum StatisticsFileNames {
     static let temperature = "temperature"
     static let topP = "topP"
     static let topK = "topK"
+    static let arithmetic = "arithmetic"
     static let corpusDigest = "corpusDigest"
     static let corpusPromptCount = "corpusPromptCount"
     static let promptCount = "promptCount"

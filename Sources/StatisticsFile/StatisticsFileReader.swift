@@ -166,6 +166,19 @@ struct StatisticsFileReader {
         }
     }
 
+    /// The arithmetic; written only if it is not float32.
+    private func arithmetic() throws -> Arithmetic {
+        guard try session.hasAttribute(Names.arithmetic, of: root) else { return .float32 }
+        let name = try text(Names.arithmetic)
+        guard let arithmetic = Arithmetic(rawValue: name) else {
+            throw VernierError(
+                .malformedFile, at: session.fileName,
+                expected: "an arithmetic among \(Arithmetic.allCases.map(\.rawValue).joined(separator: ", "))",
+                found: JSONValue.quoted(name))
+        }
+        return arithmetic
+    }
+
     /// Whether halves are kept; versions 1 to 3 knew none.
     private func keepsHalves(version: Int) throws -> Bool {
         guard version > 3 else { return false }
@@ -187,6 +200,7 @@ struct StatisticsFileReader {
             storageFormats: storageFormats(version: version),
             seed: session.readAttribute(Names.seed, of: root, as: UInt64.self), guidance: number(Names.guidance),
             temperature: number(Names.temperature), topP: number(Names.topP), topK: integer(Names.topK),
+            arithmetic: arithmetic(),
             toolVersion: text(Names.toolVersion))
     }
 

@@ -1,6 +1,7 @@
 import CHDF5Shim
 import CalibrationStatistics
 import ProfileFormat
+import VernierCore
 
 /// Writes the content of one statistics file.
 struct StatisticsFileWriter {
@@ -100,6 +101,9 @@ struct StatisticsFileWriter {
             (Names.storageFormats, settings.storageFormats.map(\.name).joined(separator: " ")),
         ]
         for (name, text) in texts { try session.writeAttribute(name, text, to: file) }
+        if settings.arithmetic != .float32 {  // files that say nothing are of float32
+            try session.writeAttribute(Names.arithmetic, settings.arithmetic.rawValue, to: file)
+        }
         let integers = [
             (Names.schemaVersion, StatisticsSeal.schemaVersion), (Names.branches, identity.branches),
             (Names.layers, identity.layers), (Names.heads, identity.heads), (Names.headWidth, identity.headWidth),

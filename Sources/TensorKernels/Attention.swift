@@ -1,4 +1,5 @@
 import CKernels
+import VernierCore
 
 /// Attention of one head of one sequence over two segments, history slots and current map:
 /// `softmax(q K^T + bias) V`, softmax scale 1 (fold any other into `q`).

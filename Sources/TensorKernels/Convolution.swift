@@ -1,4 +1,5 @@
 import CKernels
+import VernierCore
 
 /// A 3x3 (stride 1, zero padding 1) or 1x1 convolution over channels-last maps.
 ///

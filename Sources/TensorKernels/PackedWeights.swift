@@ -1,4 +1,5 @@
 import CKernels
+import VernierCore
 
 /// A weight matrix `[outputs, inputs]`, packed once into panels of 32 outputs for ``CKernels``.
 ///

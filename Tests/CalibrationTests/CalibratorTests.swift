@@ -4,6 +4,7 @@ import Generation
 import ProfileCompiler
 import ProfileFormat
 import StatisticsFile
+import TensorKernels
 import TestSupport
 import Testing
 import VernierCore
@@ -115,6 +116,25 @@ import VernierCore
         }
         #expect(error.problems.count == 5, "\(error)")
         #expect(calibrator.statistics.promptCount == 0, "a refused file leaves nothing behind")
+    }
+
+    @Test func resumeRefusesNumbersOfAnotherArithmetic() throws {
+        let calibrator = try Calibrator(model: model, request: request(prompts: 2))
+        let own = calibrator.statistics.settings
+        #expect(own.arithmetic == .current)
+        let other = try #require(Arithmetic.allCases.first { $0 != .current })
+        let saved = try CalibrationStatistics(
+            identity: calibrator.statistics.identity, schedule: calibrator.statistics.schedule,
+            settings: CalibrationSettings(
+                topCounts: own.topCounts, signCount: own.signCount, keepsHalves: own.keepsHalves,
+                sensitivityPrompts: own.sensitivityPrompts, storageFormats: own.storageFormats, seed: own.seed,
+                guidance: own.guidance, temperature: own.temperature, topP: own.topP, topK: own.topK,
+                arithmetic: other, toolVersion: own.toolVersion),
+            corpus: calibrator.statistics.corpus)
+        let error = try #require(throws: VernierError.self) { try calibrator.resume(from: saved, name: "saved.h5") }
+        #expect(error.code == .mismatch && error.place == "saved.h5")
+        #expect(
+            error.problems == ["expected arithmetic \(own.arithmetic.rawValue), found \(other.rawValue)"], "\(error)")
     }
 
     @Test func resumeRefusesAJournalOfOtherPrompts() throws {

@@ -6,6 +6,7 @@ import ProfileFormat
 import StatisticsFile
 import TestSupport
 import Testing
+import VernierCore
 
 /// What the repository ships must hang together: profiles, the statistics they were compiled from, and the model.
 @Suite struct ShippedProfilesTests {
@@ -42,6 +43,23 @@ import Testing
         // Its held-out figures are of this very profile.
         let evidence = try #require(profile.evidence)
         #expect(evidence.promptCount >= 32)
+    }
+
+    /// What is read again and written gives the shipped bytes: newer members are written only where they say something.
+    @Test func shippedFilesKeepTheirBytes() throws {
+        let folder = "\(Self.root)/Profiles"
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".json") }
+        #expect(names.count >= 5)
+        for name in names {
+            let text = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
+            #expect(try Profile(contentsOf: "\(folder)/\(name)").canonicalText() == text, "\(name)")
+        }
+        let statistics = "\(Self.root)/Calibration/Statistics/tangram.h5"
+        let written = TemporaryDirectory(), again = written.file("again.h5")
+        let read = try StatisticsFile.read(statistics)
+        #expect(read.settings.arithmetic == .float32)
+        try StatisticsFile.write(read, to: again)
+        #expect(try StatisticsFile.digest(again) == StatisticsFile.digest(statistics))
     }
 
     /// ScaleKV's released budgets: made of the numbers in `Profiles/sources`, to the byte (`make peer-profiles`).

@@ -70,12 +70,14 @@ enum Tool {
 
     /// Runs the tool, which must succeed and say nothing on standard error; returns what it printed.
     @discardableResult
-    static func succeed(_ arguments: [String], sourceLocation: SourceLocation = #_sourceLocation) throws -> String {
+    static func succeed(
+        _ arguments: [String], environment: [String: String] = [:], sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> String {
         // On a pipe, progress would be lines on standard error.
         let works =
             ["generate", "calibrate", "eval", "frontier", "convert", "synth"].contains(arguments.first)
             && !arguments.contains("--help")
-        let outcome = try run(arguments + (works ? ["--progress", "none"] : []))
+        let outcome = try run(arguments + (works ? ["--progress", "none"] : []), environment: environment)
         try #require(
             outcome.exitCode == 0 && !outcome.wasKilled, "\(arguments): \(outcome.errors)",
             sourceLocation: sourceLocation)

@@ -11,13 +11,15 @@ import VernierCore
     private func evidence(
         _ digest: String? = nil, corpus: String = Examples.digest, prompts: Int = 4, seeds: [UInt64] = [3, .max],
         guidance: [Double] = [6], guidanceLayers: [Int] = [0], topP: Double = 0.97,
+        arithmetic: Arithmetic = .float32,
         figures: [Evidence.Figure] = [figure("psnrDecibels"), figure("bitAgreement", count: 2)]
     ) throws -> Evidence {
         try Evidence(
             profileDigest: digest ?? Examples.profile().digest(), toolVersion: "0.1.0", corpusDigest: corpus,
             promptCount: prompts, seeds: seeds,
             sampling: EvidenceSampling(
-                guidance: guidance, guidanceLayers: guidanceLayers, temperature: [0.3], topK: 900, topP: topP),
+                guidance: guidance, guidanceLayers: guidanceLayers, temperature: [0.3], topK: 900, topP: topP,
+                arithmetic: arithmetic),
             figures: figures)
     }
 
@@ -42,6 +44,32 @@ import VernierCore
         #expect(try Profile(parsing: text, name: "p.json").evidence?.sampling.guidanceLayers == [0, -3])
         for layers in [[], [1], [-2000]] {
             #expect(throws: VernierError.self) { try evidence(guidanceLayers: layers) }
+        }
+    }
+
+    /// float32, the rule, is not written either.
+    @Test func arithmeticIsWrittenOnlyIfItIsAnother() throws {
+        let plain = try Examples.profile().attaching(evidence())
+        #expect(try !plain.canonicalText().contains("arithmetic"))
+        #expect(plain.evidence?.sampling.arithmetic == .float32)
+        let narrow = try Examples.profile().attaching(evidence(arithmetic: .bfloat16))
+        let text = try narrow.canonicalText()
+        #expect(text.contains("\"arithmetic\": \"bfloat16\""))
+        let read = try Profile(parsing: text, name: "p.json")
+        #expect(read == narrow && read != plain && read.evidence?.sampling.arithmetic == .bfloat16)
+        #expect(try read.canonicalText() == text)
+        #expect(
+            try text.replacing("\"arithmetic\": \"bfloat16\",", with: "").filter { !$0.isWhitespace }
+                == plain.canonicalText().filter { !$0.isWhitespace }, "nothing else differs")
+        for (value, found) in [
+            ("\"bfloat17\"", "bfloat17"), ("\"\"", "\"\""), ("16", "16"), ("[\"float32\"]", "array"),
+        ] {
+            let changed = text.replacing("\"bfloat16\"", with: value)
+            let error = try #require(throws: VernierError.self, "\(value)") {
+                try Profile(parsing: changed, name: "p.json")
+            }
+            #expect(error.code == .malformedFile && error.place == "p.json: evidence.sampling.arithmetic", "\(error)")
+            #expect(error.problems.contains { $0.contains(found) }, "\(error)")
         }
     }
 

@@ -267,5 +267,8 @@ import VernierCore
         #expect(
             try SmallCalibration.settings(topCounts: [1], seed: 3).differences(from: one)
                 == ["expected top counts [1, 4, 16], found [1]", "expected seed \(UInt64.max), found 3"])
+        #expect(
+            try SmallCalibration.settings(arithmetic: .bfloat16).differences(from: one)
+                == ["expected arithmetic float32, found bfloat16"])
     }
 }

@@ -168,6 +168,15 @@ import VernierCore
         H5Aclose(attribute)
     }
 
+    /// Adds an attribute of text.
+    static func addText(_ file: hid_t, _ name: String, _ text: String) {
+        let type = H5Tcopy(vernier_h5_c_string()), space = H5Screate(H5S_SCALAR)
+        #expect(H5Tset_size(type, max(text.utf8.count, 1)) >= 0)
+        let attribute = H5Acreate2(file, name, type, space, vernier_h5_default(), vernier_h5_default())
+        #expect(H5Awrite(attribute, type, Array(text.utf8) + [0]) >= 0)
+        for identifier in [attribute, type, space] { H5Idec_ref(identifier) }
+    }
+
     static func setNumber(_ file: hid_t, _ name: String, _ index: Int, _ value: Double) {
         let dataset = H5Dopen2(file, name, vernier_h5_default())
         let count = Int(H5Dget_storage_size(dataset)) / 8
@@ -244,6 +253,17 @@ import VernierCore
         Change("a storage format without error", "expected narrow storage formats, each once, found float32") {
             file, _ in
             setText(file, "storageFormats", "float32")
+        },
+        Change("an unknown arithmetic", "s.h5: expected an arithmetic among float32, bfloat16, found \"bfloat17\"") {
+            file, _ in
+            addText(file, "arithmetic", "bfloat17")
+        },
+        Change("no name of an arithmetic", "expected an arithmetic among float32, bfloat16, found \"\"") { file, _ in
+            addText(file, "arithmetic", "")
+        },
+        Change("a number for the arithmetic", "the attribute 'arithmetic': expected text of a fixed width") { file, _ in
+            replaceAttribute(
+                file, "arithmetic", type: vernier_h5_int64_le(), memory: vernier_h5_native_int64(), shape: [])
         },
         Change("no sketches", "expected the group 'sketches' in this file") { file, _ in
             H5Ldelete(file, "sketches", vernier_h5_default())

@@ -62,6 +62,17 @@ import VernierCore
             .contains("halves"))
     }
 
+    @Test func numbersOfTwoArithmeticsAreNotAdded() throws {
+        let wide = try SmallCalibration.counted([0, 1])
+        let narrow = try SmallCalibration.counted([2, 3], arithmetic: .bfloat16)
+        let error = try #require(throws: VernierError.self) { try wide.merging(narrow) }
+        #expect(
+            error.code == .mismatch && error.problems == ["expected arithmetic float32, found bfloat16"], "\(error)")
+        #expect(message { try narrow.merging(wide) }.contains("expected arithmetic bfloat16, found float32"))
+        let both = try narrow.merging(SmallCalibration.counted([0, 1], arithmetic: .bfloat16))
+        #expect(both.promptCount == 4 && both.settings.arithmetic == .bfloat16)
+    }
+
     @Test func sketchesAddUp() throws {
         let parts = try [[0, 4], [1, 5], [2, 3]].map { try SmallCalibration.counted($0, signs: 3) }
         let whole = try SmallCalibration.counted(0..<6, signs: 3)

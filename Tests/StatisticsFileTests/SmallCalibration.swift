@@ -1,6 +1,7 @@
 import CalibrationStatistics
 import ProfileFormat
 import TestSupport
+import VernierCore
 
 /// Statistics of a made-up model, small enough for exhaustive checks.
 enum SmallCalibration {
@@ -25,22 +26,23 @@ enum SmallCalibration {
     static func settings(
         topCounts: [Int] = [1, 4, 16], signs: Int = 0, halves: Bool = false, probed: Int = 0,
         formats: [StorageFormat] = SmallCalibration.formats,
-        seed: UInt64 = .max
+        seed: UInt64 = .max, arithmetic: Arithmetic = .float32
     ) throws -> CalibrationSettings {
         try CalibrationSettings(
             topCounts: topCounts, signCount: signs, keepsHalves: halves, sensitivityPrompts: probed,
             storageFormats: probed > 0 ? formats : [], seed: seed, guidance: 3,
-            temperature: 0.5, topP: 0.97, topK: 900,
+            temperature: 0.5, topP: 0.97, topK: 900, arithmetic: arithmetic,
             toolVersion: "0.1.0")
     }
 
     static func empty(
         prompts: Int = 6, signs: Int = 0, halves: Bool = false, probed: Int = 0,
-        formats: [StorageFormat] = SmallCalibration.formats
+        formats: [StorageFormat] = SmallCalibration.formats, arithmetic: Arithmetic = .float32
     ) throws -> CalibrationStatistics {
         try CalibrationStatistics(
             identity: identity(), schedule: schedule(),
-            settings: settings(signs: signs, halves: halves, probed: probed, formats: formats),
+            settings: settings(
+                signs: signs, halves: halves, probed: probed, formats: formats, arithmetic: arithmetic),
             corpus: CorpusReference(digest: corpusDigest, promptCount: prompts))
     }
 
@@ -131,10 +133,10 @@ enum SmallCalibration {
     /// Statistics of the given prompts of a corpus, added in order.
     static func counted(
         _ indices: some Sequence<Int>, of prompts: Int = 6, signs: Int = 0, halves: Bool = false, probed: Int = 0,
-        formats: [StorageFormat] = SmallCalibration.formats
+        formats: [StorageFormat] = SmallCalibration.formats, arithmetic: Arithmetic = .float32
     ) throws -> CalibrationStatistics {
         var statistics = try empty(
-            prompts: prompts, signs: signs, halves: halves, probed: probed, formats: formats)
+            prompts: prompts, signs: signs, halves: halves, probed: probed, formats: formats, arithmetic: arithmetic)
         for index in indices { try add(index, to: &statistics) }
         return statistics
     }

@@ -3,6 +3,7 @@ import CalibrationStatistics
 import ProfileFormat
 import TestSupport
 import Testing
+import VernierCore
 
 @testable import StatisticsFile
 
@@ -157,6 +158,24 @@ import Testing
         }
         let read = try StatisticsFile.read(path)
         #expect(!read.hasSketches && !read.hasStorageErrors)
+    }
+
+    /// float32, the rule, is not written: files keep their bytes.
+    @Test func arithmeticIsWrittenOnlyIfItIsAnother() throws {
+        let folder = TemporaryDirectory()
+        let path = folder.file("s.h5")
+        for arithmetic in Arithmetic.allCases {
+            let statistics = try SmallCalibration.counted(0..<2, arithmetic: arithmetic)
+            try StatisticsFile.write(statistics, to: path)
+            try HDF5Session.run(fileName: "s.h5") { session in
+                let file = try session.openFile(path), isThere = try session.hasAttribute("arithmetic", of: file)
+                #expect(isThere == (arithmetic != .float32))
+                if isThere { #expect(try session.readTextAttribute("arithmetic", of: file) == "bfloat16") }
+            }
+            let read = try StatisticsFile.read(path)
+            #expect(read == statistics && read.settings.arithmetic == arithmetic)
+            #expect(try StatisticsFile.readSummary(path).settings.arithmetic == arithmetic)
+        }
     }
 
     /// A file of version 3 is one of version 4 without halves, one of version 2 one of version 3 without storage errors that says so nowhere, one of version 1 likewise one

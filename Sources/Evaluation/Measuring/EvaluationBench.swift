@@ -1,6 +1,7 @@
 import Generation
 import ModelFamilies
 import ProfileFormat
+import TensorKernels
 import VernierCore
 
 /// Where candidates are measured: prompts encoded once, the full cache drawn for a batch, one way to compare with it.
@@ -134,6 +135,7 @@ package final class EvaluationBench {
         ]
             + (settings.placement == .logits
                 ? [] : [("guidanceLayers", .array(settings.placement.layers.map { .integer(Int64($0)) }))])
+            + (Arithmetic.current == .float32 ? [] : [("arithmetic", .string(Arithmetic.current.rawValue))])
     }
 
     // MARK: - Parts

@@ -1,6 +1,7 @@
 import Generation
 import ModelFamilies
 import ProfileFormat
+import TensorKernels
 import VernierCore
 
 extension EvaluationReport {
@@ -11,10 +12,12 @@ extension EvaluationReport {
     ///   - profile: the profile that the row measured.
     ///   - corpus: the held-out prompts, of which the report's are the first.
     ///   - settings: the settings that drew.
+    ///   - arithmetic: the precision that layers multiplied in.
     ///
     /// Throws ``VernierError/Code/invalidArgument`` if there is no such row or it measured nothing.
     public func evidence(
-        row name: String, profile: Profile, corpus: Corpus, settings: SamplingSettings, toolVersion: String
+        row name: String, profile: Profile, corpus: Corpus, settings: SamplingSettings,
+        arithmetic: Arithmetic = .current, toolVersion: String
     ) throws -> Evidence {
         guard let row = rows.first(where: { $0.name == name }) else {
             throw VernierError(
@@ -33,6 +36,6 @@ extension EvaluationReport {
             sampling: EvidenceSampling(
                 guidance: settings.guidance.map(Double.init), guidanceLayers: settings.placement.layers,
                 temperature: settings.temperature.map(Double.init),
-                topK: settings.topK, topP: Double(settings.topP)), figures: figures)
+                topK: settings.topK, topP: Double(settings.topP), arithmetic: arithmetic), figures: figures)
     }
 }
