@@ -24,15 +24,23 @@ extension TensorView {
             throw VernierError(
                 .invalidArgument, at: place, expected: "room for \(elementCount) numbers", found: "\(target.count)")
         }
+        try copyFloat32(elements: 0..<elementCount, into: target)
+        release()
+    }
+
+    /// Writes some of the numbers; `target` has exactly that many places. Throws as ``float32(shape:)`` does.
+    func copyFloat32(elements: Range<Int>, into target: UnsafeMutableBufferPointer<Float>) throws {
+        try checkIsFloat()
+        let size = elementType.byteCount
         let isFinite = withBytes { bytes in
-            switch elementType {
-            case .f16: Widening.f16(bytes, into: target)
-            case .bf16: Widening.bf16(bytes, into: target)
-            default: Widening.f32(bytes, into: target)
+            let part = UnsafeRawBufferPointer(rebasing: bytes[elements.lowerBound * size..<elements.upperBound * size])
+            return switch elementType {
+            case .f16: Widening.f16(part, into: target)
+            case .bf16: Widening.bf16(part, into: target)
+            default: Widening.f32(part, into: target)
             }
         }
-        release()
-        guard isFinite else { throw nonFinite(in: target) }
+        guard isFinite else { throw nonFinite(in: target, from: elements.lowerBound) }
     }
 
     /// The tensor's numbers as 32-bit integers, row-major; every integer type is read.
@@ -84,10 +92,10 @@ extension TensorView {
         VernierError(.mismatch, at: place, expected: expected, found: elementType.name)
     }
 
-    private func nonFinite(in values: UnsafeMutableBufferPointer<Float>) -> VernierError {
+    private func nonFinite(in values: UnsafeMutableBufferPointer<Float>, from first: Int) -> VernierError {
         let index = values.firstIndex { !$0.isFinite } ?? 0
         return VernierError(
-            .nonFinite, at: place, expected: "finite numbers", found: "\(values[index]) at index \(index)",
+            .nonFinite, at: place, expected: "finite numbers", found: "\(values[index]) at index \(first + index)",
             remedy: "The weights are damaged or come from a diverged training run; fetch or export them again.")
     }
 }

@@ -31,6 +31,27 @@ public final class LinearLayer: @unchecked Sendable {
         stored = KernelEnvironment.usesBLAS ? FloatBuffer(weight) : nil
     }
 
+    /// Packs a weight `[outputs, inputs]` that is read part by part, and copies `bias` `[outputs]`; bit for bit the layer
+    /// that ``init(weight:bias:outputs:inputs:arithmetic:)`` makes.
+    ///
+    /// - Parameters:
+    ///   - fitBFloat16: whether bfloat16 is known to hold all numbers; else that is looked for, and all are read twice.
+    ///   - read: writes some rows `[rows.count, inputs]`; called from several threads. What it throws is thrown, for the
+    ///     lowest rows.
+    /// - Precondition: the counts match the widths; this machine has the arithmetic.
+    public init(
+        outputs: Int, inputs: Int, bias: [Float]? = nil, fitBFloat16: Bool = false, arithmetic: Arithmetic = .current,
+        reading read: (Range<Int>, UnsafeMutablePointer<Float>) throws -> Void
+    ) throws {
+        precondition((bias?.count ?? outputs) == outputs, "counts match the widths")
+        self.inputs = inputs
+        self.outputs = outputs
+        weights = try PackedWeights(
+            outputs: outputs, inputs: inputs, fitBFloat16: fitBFloat16, arithmetic: arithmetic, reading: read)
+        self.bias = bias.map { FloatBuffer($0) }
+        stored = KernelEnvironment.usesBLAS ? FloatBuffer(weights.matrix) : nil
+    }
+
     /// The weight `[outputs, inputs]`, unpacked.
     public var weight: [Float] { weights.matrix }
     /// The bytes of the packed weights.

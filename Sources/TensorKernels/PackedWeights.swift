@@ -1,4 +1,5 @@
 import CKernels
+import Synchronization
 import VernierCore
 
 /// A weight matrix `[outputs, inputs]`, packed once into panels of 32 outputs for ``CKernels``.
@@ -32,36 +33,96 @@ final class PackedWeights: @unchecked Sendable {
     init(_ weight: [Float], outputs: Int, inputs: Int, format: Format? = nil, arithmetic: Arithmetic = .float32) {
         precondition(weight.count == outputs * inputs, "the count matches the widths")
         precondition(arithmetic.isSupported, "this machine has the arithmetic")
+        let fits = weight.withUnsafeBufferPointer { vk_fits_bfloat16($0.baseAddress, $0.count) != 0 }
         self.arithmetic = arithmetic
-        let weight = arithmetic == .bfloat16 ? Self.rounded(weight) : weight
         self.inputs = inputs
         self.outputs = outputs
-        let fits = weight.withUnsafeBufferPointer { vk_fits_bfloat16($0.baseAddress, $0.count) != 0 }
-        let chosen = format ?? (fits ? .bfloat16 : .float32)
-        self.format = chosen
-        byteCount = vk_panel_bytes(chosen.kernelValue, outputs, inputs)
+        self.format = format ?? (fits || arithmetic == .bfloat16 ? .bfloat16 : .float32)
+        byteCount = vk_panel_bytes(self.format.kernelValue, outputs, inputs)
         panels = UnsafeMutableRawPointer.allocate(byteCount: max(byteCount, 1), alignment: 64)
-        weight.withUnsafeBufferPointer {
-            guard let start = $0.baseAddress else { return }
-            switch chosen {
-            case .float32:
-                vk_pack(start, inputs, outputs, inputs, panels.bindMemory(to: Float.self, capacity: byteCount / 4))
-            case .bfloat16:
-                vk_pack_bfloat16(
-                    start, inputs, outputs, inputs, panels.bindMemory(to: UInt16.self, capacity: byteCount / 2))
+        let rounded = arithmetic == .bfloat16 && !fits ? weight.map(Self.nearestBFloat16) : weight
+        rounded.withUnsafeBufferPointer {
+            if let start = $0.baseAddress { pack(start, rows: 0..<outputs) }
+        }
+    }
+
+    /// Packs a weight that is read part by part; see ``LinearLayer``.
+    init(
+        outputs: Int, inputs: Int, fitBFloat16: Bool, arithmetic: Arithmetic,
+        reading read: (Range<Int>, UnsafeMutablePointer<Float>) throws -> Void
+    ) throws {
+        precondition(arithmetic.isSupported, "this machine has the arithmetic")
+        self.arithmetic = arithmetic
+        self.inputs = inputs
+        self.outputs = outputs
+        let doesFit = fitBFloat16 || arithmetic == .bfloat16
+        format = try doesFit || Self.fit(outputs: outputs, inputs: inputs, reading: read) ? .bfloat16 : .float32
+        byteCount = vk_panel_bytes(format.kernelValue, outputs, inputs)
+        panels = UnsafeMutableRawPointer.allocate(byteCount: max(byteCount, 1), alignment: 64)
+        // If this throws, deinit frees the panels: all members are set.
+        try Self.forEachPart(outputs: outputs, inputs: inputs, reading: read) { rows, numbers in
+            if arithmetic == .bfloat16, !fitBFloat16 {
+                for place in 0..<rows.count * inputs { numbers[place] = Self.nearestBFloat16(numbers[place]) }
+            }
+            pack(numbers, rows: rows)
+        }
+    }
+
+    /// Packs rows that begin with a panel.
+    private func pack(_ weight: UnsafePointer<Float>, rows: Range<Int>) {
+        let start = panels + vk_panel_bytes(format.kernelValue, rows.lowerBound, inputs)
+        switch format {
+        case .float32: vk_pack(weight, inputs, rows.count, inputs, start.assumingMemoryBound(to: Float.self))
+        case .bfloat16:
+            vk_pack_bfloat16(weight, inputs, rows.count, inputs, start.assumingMemoryBound(to: UInt16.self))
+        }
+    }
+
+    /// Whether bfloat16 holds all numbers.
+    private static func fit(
+        outputs: Int, inputs: Int, reading read: (Range<Int>, UnsafeMutablePointer<Float>) throws -> Void
+    ) throws -> Bool {
+        let misfits = Atomic(false)
+        try forEachPart(outputs: outputs, inputs: inputs, reading: read) { rows, numbers in
+            if vk_fits_bfloat16(numbers, rows.count * inputs) == 0 { misfits.store(true, ordering: .relaxed) }
+        }
+        return !misfits.load(ordering: .relaxed)
+    }
+
+    /// Reads all rows in parts of whole panels, on the pool, and hands each to `body`; throws what the first of them threw.
+    private static func forEachPart(
+        outputs: Int, inputs: Int, reading read: (Range<Int>, UnsafeMutablePointer<Float>) throws -> Void,
+        _ body: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
+    ) throws {
+        let panel = Int(VK_PANEL), each = max(partBytes / 4 / max(inputs, 1) / panel, 1) * panel
+        var failures = [(any Error)?](repeating: nil, count: (outputs + each - 1) / each)
+        failures.withUnsafeMutableBufferPointer { failures in
+            nonisolated(unsafe) let failures = failures
+            Parallel.forEach(parts: failures.count) { part in
+                let rows = part * each..<min((part + 1) * each, outputs)
+                let numbers = ThreadBlock.reserve(byteCount: 4 * rows.count * inputs)
+                    .bindMemory(to: Float.self, capacity: rows.count * inputs)
+                do {
+                    try read(rows, numbers)
+                    body(rows, numbers)
+                } catch {
+                    failures[part] = error
+                }
             }
         }
+        if let failure = failures.lazy.compactMap({ $0 }).first { throw failure }
+    }
+
+    /// What is read at a time.
+    private static let partBytes = 2 << 20
+
+    /// Ties to even.
+    private static func nearestBFloat16(_ value: Float) -> Float {
+        let bits = value.bitPattern
+        return Float(bitPattern: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) & 0xFFFF_0000)
     }
 
     deinit { panels.deallocate() }
-
-    /// The nearest bfloat16 numbers, ties to even.
-    private static func rounded(_ values: [Float]) -> [Float] {
-        values.map { value in
-            let bits = value.bitPattern
-            return Float(bitPattern: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) & 0xFFFF_0000)
-        }
-    }
 
     /// Panels of 32 outputs.
     var panelCount: Int { (outputs + 31) / 32 }

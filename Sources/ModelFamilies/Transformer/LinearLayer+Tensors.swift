@@ -6,8 +6,10 @@ extension LinearLayer {
     convenience init(
         _ tensors: any TensorSource, _ name: String, _ outputs: Int, _ inputs: Int, bias: [Float]? = nil
     ) throws {
-        self.init(
-            weight: try tensors.float32(name + ".weight"), bias: try bias ?? tensors.float32(name + ".bias"),
-            outputs: outputs, inputs: inputs)
+        let rows = try StackedRows(tensors, [name + ".weight"], count: outputs, width: inputs)
+        try self.init(
+            outputs: outputs, inputs: inputs, bias: try bias ?? tensors.float32(name + ".bias"),
+            fitBFloat16: rows.areBFloat16, reading: rows.copyFloat32)
+        rows.release()
     }
 }

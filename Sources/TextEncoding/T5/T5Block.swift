@@ -30,12 +30,10 @@ struct T5Block: Sendable {
     init(_ tensors: some TensorSource, _ configuration: T5Configuration) throws {
         let (width, inner, hidden) = (configuration.width, configuration.innerWidth, configuration.mlpWidth)
         func stack(_ names: [String], outputs: Int, inputs: Int) throws -> LinearLayer {
-            var weight: [Float] = []
-            weight.reserveCapacity(outputs * inputs)
-            for name in names {
-                weight += try tensors.float32(name, shape: [outputs / names.count, inputs])
-            }
-            return LinearLayer(weight: weight, bias: nil, outputs: outputs, inputs: inputs)
+            let rows = try StackedRows(tensors, names, count: outputs, width: inputs)
+            defer { rows.release() }
+            return try LinearLayer(
+                outputs: outputs, inputs: inputs, fitBFloat16: rows.areBFloat16, reading: rows.copyFloat32)
         }
         self.configuration = configuration
         attentionNorm = try tensors.float32("layer.0.layer_norm.weight", shape: [width])
