@@ -101,7 +101,8 @@ SECONDS_EACH ?= 300
 fuzz: setup
 	Tests/Fuzzing/run.sh $(SECONDS_EACH)
 
-# Times a picture against PyTorch on the same weights and threads, after checking that PyTorch computes the same; needs a
+# Checks that PyTorch computes the same, then times kernels and the tool's stages against the roofline and PyTorch's
+# operators (out/bench/kernels.md), then a picture against PyTorch on the same weights and threads (out/bench/bench.md); needs a
 # Python with Calibration/Tangram/requirements.txt (VERNIER_PYTHON). BENCH_MODELS="dir dir" adds model directories, such as
 # `vernier synth --like var-d16` makes; BENCH_OPTIONS goes to bench.py (--profile FILE, --compile, --rounds 3, --batch 1, ...).
 BENCH_MODELS  ?=

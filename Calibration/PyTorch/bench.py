@@ -5,16 +5,15 @@
 Every round measures every contestant once, in a rotating order, so that a noisy machine's drift meets all alike; the first round warms
 up and is not counted. A measurement draws some batches one after the other and counts the last, text encoder and image decoder included,
 loading excluded. A speed-up is the median over rounds of PyTorch's time over Vernier's in the same round. The opponent is whichever
-PyTorch is fastest on this machine: fp32, bf16 weights, fp32 weights under bf16 autocast, or torch.compile if asked for (peer.py).
+PyTorch is fastest on this machine: fp32, bf16 weights, fp32 weights under bf16 autocast, or torch.compile if asked for (peer.py). Beside
+it stand the speed-ups against fp32 and against bf16 weights, each the faster of eager and compiled, and Vernier's arithmetic.
 
 Writes DIR/bench.json and DIR/bench.md. Needs torch, safetensors and sentencepiece (Calibration/Tangram/requirements.txt).
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -25,11 +24,8 @@ from pathlib import Path
 import torch
 
 from bench_report import markdown
+from machine import ROOT, machine
 from peer import load, tokenize
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-INSTRUCTIONS = (
-    "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16", "asimd", "sve", "i8mm", "bf16")
 
 
 class Vernier:
@@ -54,13 +50,17 @@ class Vernier:
             if done.returncode:
                 raise RuntimeError(done.stderr.strip() or f"exit status {done.returncode}")
             written = json.loads(report.read_text())
-            self.arithmetic, self.work = written["lastBatch"]["arithmetic"], written["lastBatchWork"]
-            return written["lastBatch"]["seconds"]
+            self.work, batch = written["lastBatchWork"], written["lastBatch"]
+            self.runs_with = {"arithmetic": batch["arithmetic"], "kernels": batch["kernels"]}
+            times = batch["seconds"]
+            for stage in ("attention", "retention"):  # thread seconds, as the share of the threads that they took
+                times[stage] = times[f"{stage}_threads"] / threads
+            return times
 
     def shares(self, roofline, seconds):
         """Of the time that a stage took, the share that this machine needs at least: operations at the packed products' peak, and for
         each scale no less than its weights take to read."""
-        peak, operations = roofline[self.arithmetic], self.work["operations"]
+        peak, operations = roofline[self.runs_with["arithmetic"]], self.work["operations"]
         reading = self.work["weight_bytes"] / roofline["memory"]
         least = {
             "text": operations["text"] / peak, "decode": operations["decode"] / peak,
@@ -157,39 +157,30 @@ def spread(values):
 
 
 def summarise(rounds, batch, names):
-    """Seconds a picture by contestant and stage, the fastest PyTorch, and how many times as long as Vernier it takes."""
+    """Seconds a picture by contestant and stage, the fastest PyTorch, and how many times as long as Vernier it takes; the same for the
+    fastest of each precision."""
     names = [name for name in names if all(name in times for times in rounds)]
     stages = {}
     for name in names:
         seconds = [times[name] for times in rounds]
         stages[name] = {
-            **{stage: spread([one[stage] / batch for one in seconds]) for stage in ("total", "text", "sampling", "decode")},
+            **{stage: spread([one[stage] / batch for one in seconds])
+               for stage in ("total", "text", "sampling", "decode", "attention", "retention") if stage in seconds[0]},
             "transformer": spread([sum(one["transformer_by_scale"]) / batch for one in seconds]),
             "transformer_by_scale": [statistics.median(scale) / batch for scale in zip(*(one["transformer_by_scale"] for one in seconds))]}
-    opponents = [name for name in names if name.startswith("PyTorch")]
-    opponent = min(opponents, key=lambda name: stages[name]["total"]["median"], default=None)
-    speedups = {
-        name: spread([times[opponent]["total"] / times[name]["total"] for times in rounds])
-        for name in names if opponent and name.startswith("Vernier")}
-    return {"seconds_per_picture": stages, "opponent": opponent, "speedup": speedups}
 
+    def fastest(prefix):
+        return min((name for name in names if name.startswith(prefix)), key=lambda name: stages[name]["total"]["median"], default=None)
 
-def machine(vernier):
-    def output(*command):
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        return done.stdout.strip() if done.returncode == 0 else None
+    def speedups(opponent):
+        return {
+            name: spread([times[opponent]["total"] / times[name]["total"] for times in rounds])
+            for name in names if opponent and name.startswith("Vernier")}
 
-    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    fields = dict(line.split(":", 1) for line in reversed(info.splitlines()) if ":" in line)
-    fields = {key.strip(): value.strip() for key, value in fields.items()}
-    flags = (fields.get("flags") or fields.get("Features") or "").split()
+    opponent, alike = fastest("PyTorch"), {precision: fastest(f"PyTorch {precision}") for precision in ("fp32", "bf16")}
     return {
-        "cpu": fields.get("model name") or platform.processor() or platform.machine(), "cores": os.cpu_count(),
-        "instructions": [name for name in INSTRUCTIONS if name in flags], "system": platform.platform(),
-        "torch": torch.__version__, "torch_uses": torch.backends.cpu.get_cpu_capability(), "python": platform.python_version(),
-        "vernier": output(vernier, "--version"), "commit": output("git", "rev-parse", "--short=12", "HEAD"),
-        "uncommitted_changes": bool(output("git", "status", "--porcelain", "--untracked-files=no")),
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")}
+        "seconds_per_picture": stages, "opponent": opponent, "speedup": speedups(opponent),
+        "against": {precision: {"opponent": name, "speedup": speedups(name)} for precision, name in alike.items() if name}}
 
 
 def arguments():
@@ -236,6 +227,8 @@ def main():
                 rounds, failures = compare(field, threads, batch, options.rounds)
                 result = {"model": config["name"], "schedule": config["schedule"], "threads": threads, "batch": batch,
                           **summarise(rounds, batch, field), "failures": failures, "rounds": rounds}
+                result["vernier"] = {
+                    name: field[name].runs_with for name in result["seconds_per_picture"] if name.startswith("Vernier")}
                 if options.roofline:
                     roofs = [roof, roofline(options.roofline, threads)]
                     result["roofline"] = {key: roof[key] and max(one[key] for one in roofs) for key in roof}

@@ -1,5 +1,7 @@
 """A benchmark's report as Markdown."""
 
+from machine import sentence
+
 
 def milliseconds(one):
     """Median and range of a spread, to three figures."""
@@ -17,6 +19,12 @@ def share(result, name, stage):
     return f", {100 * shares[stage]:.0f} %" if shares.get(stage) else ""
 
 
+def against(result, name, precision):
+    """The speed-up against the fastest PyTorch of a precision."""
+    speedups = result["against"].get(precision, {}).get("speedup", {})
+    return times(speedups[name]) if name in speedups else ""
+
+
 def place(result):
     """The first cells of a row."""
     return [result["model"], str(result["threads"]), str(result["batch"])]
@@ -28,19 +36,15 @@ def table(header, rows):
 
 
 def markdown(report):
-    m, results = report["machine"], report["results"]
+    results = report["results"]
     contestants = list(dict.fromkeys(
         name for result in results for name in [*result["seconds_per_picture"], *result["failures"]]))
     rivals = [name for name in contestants if name.startswith("Vernier")]
-    load = [f"{report['load'][when][0]:.1f}" for when in ("start", "end")]
     parts = [
         "# Vernier against PyTorch\n",
-        f"{m['cpu']}, {m['cores']} cores ({' '.join(m['instructions'])}), load {load[0]} at the start and {load[1]} at the end; "
-        f"torch {m['torch']} (uses {m['torch_uses']}), Python {m['python']}; Vernier {m['vernier']}, commit {m['commit']}"
-        f"{' with uncommitted changes' if m['uncommitted_changes'] else ''}; {m['date']}.\n",
+        sentence(report["machine"], report["load"]),
         f"Milliseconds a picture, median (least–most) of {report['rounds']} alternating rounds after one to warm up; of "
-        f"{report['batches']} batches drawn in a row the last counts. A speed-up is the median (least–most) over rounds of the "
-        "opponent's time over Vernier's, and the opponent is the PyTorch that is fastest here.\n"]
+        f"{report['batches']} batches drawn in a row the last counts.\n"]
 
     def cell(result, name):
         if name in result["seconds_per_picture"]:
@@ -48,23 +52,37 @@ def markdown(report):
         return "failed" if name in result["failures"] else ""
 
     parts.append(table(
-        ["model", "threads", "batch", *contestants, "opponent", *(f"speed-up of {name}" for name in rivals)],
-        [[*place(result), *(cell(result, name) for name in contestants), result["opponent"] or "",
-          *(times(result["speedup"][name]) if name in result["speedup"] else "" for name in rivals)] for result in results]))
+        ["model", "threads", "batch", *contestants],
+        [[*place(result), *(cell(result, name) for name in contestants)] for result in results]))
     failures = dict.fromkeys(
         f"- {result['model']}, {result['threads']} threads, batch {result['batch']}, {name}: {why}"
         for result in results for name, why in result["failures"].items())
     if failures:
         parts.append("Failed:\n\n" + "\n".join(failures) + "\n")
+    parts.append("## Speed-ups\n")
+    parts.append(table(
+        ["model", "threads", "batch", "contestant", "arithmetic", "kernels", "opponent", "against opponent", "against fp32",
+         "against bf16"],
+        [[*place(result), name, result["vernier"][name]["arithmetic"], result["vernier"][name]["kernels"],
+          result["opponent"] or "", times(result["speedup"][name]) if name in result["speedup"] else "",
+          *(against(result, name, precision) for precision in ("fp32", "bf16"))]
+         for result in results for name in result["vernier"]]))
+    parts.append(
+        "Median (least–most) over rounds of PyTorch's time over Vernier's. The opponent is the PyTorch that is fastest here, in whatever "
+        "precision. Like for like, Vernier in float32 is to be held against fp32 and in bfloat16 against bf16 (bf16 weights, "
+        "not autocast), each eager or, where measured, compiled, whichever is faster.\n")
     parts.append("## Stages\n")
-    stages = ["text", "transformer", "sampling", "decode"]
+    stages = ["text", "transformer", "attention", "retention", "sampling", "decode"]
     parts.append(table(
         ["model", "threads", "batch", "contestant", *stages],
-        [[*place(result), name, *(milliseconds(seconds[stage]) + share(result, name, stage) for stage in stages)]
+        [[*place(result), name, *(
+            milliseconds(seconds[stage]) + share(result, name, stage) if stage in seconds else "" for stage in stages)]
          for result in results for name, seconds in result["seconds_per_picture"].items()]))
     parts.append(
-        "Text: encoder, conditioning, cross-attention keys and values. Transformer: embedding, blocks, head. Sampling: guidance, "
-        "draws, codes (and, for PyTorch, the next scale's input).\n")
+        "Text: encoder, conditioning, cross-attention keys and values. Transformer: embedding, blocks, head. Attention (self-attention "
+        "over the cache, with the scores that a rule needs) and retention (selection and compaction of the cache) are both part of the "
+        "transformer; Vernier measures them in each thread, and they are given as the threads' seconds over the number of threads. "
+        "Sampling: guidance, draws, codes, the next scale's input.\n")
     if any("roofline" in result for result in results):
         parts.append(
             "Per cent: of the roofline measured in the same run, packed products in cache and, for each scale, the reading of its "

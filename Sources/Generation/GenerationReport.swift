@@ -31,7 +31,8 @@ public struct GenerationReport: Sendable {
                 })
         }
         return [
-            "arithmetic": .string(Arithmetic.current.rawValue), "images": integer(images),
+            "arithmetic": .string(Arithmetic.current.rawValue), "kernels": .string(Kernels.instructionSet),
+            "images": integer(images),
             "resident_bytes": [
                 "predicted": integer(ledger.predictedResidentBytes),
                 "allocated": integer(ledger.allocatedResidentBytes),

@@ -2,7 +2,7 @@
 public struct StageTimes: Sendable, Hashable {
     /// Text encoder and everything else done once per image before the first scale.
     public var textSeconds = 0.0
-    /// Transformer blocks and head, by scale.
+    /// Embedding of the scale's input, transformer blocks and head, by scale.
     public var transformerSeconds: [Double]
     /// Seconds of threads in attention, part of ``transformerSeconds``; summed over threads.
     public var attentionThreadSeconds = 0.0

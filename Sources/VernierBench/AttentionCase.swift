@@ -3,7 +3,8 @@ import ProfileFormat
 import TensorKernels
 
 /// One layer of Infinity-2B through all scales of 1M, both branches: the full history against 10 % of it, as slots of a
-/// pooling plan. The last scale, which merges nothing, and the scale before it, which merges most, are told apart.
+/// pooling plan, or as tokens that a rule scores and selects at every boundary. The last scale, after which nothing is
+/// retained, and the scale before it, after which most is merged or evicted, are told apart.
 struct AttentionCase {
     private let geometry: CacheGeometry
     private let caches: [(variant: String, cache: KVCache)]
@@ -25,6 +26,10 @@ struct AttentionCase {
             ),
             ("10 %", try KVCache(geometry: geometry, plan: plan)),
             ("10 % int8", try KVCache(geometry: geometry, plan: plan, storage: CellStorage(uniform: .int8))),
+            (
+                "10 % attention-mass",
+                try KVCache(geometry: geometry, capacities: plan.capacities, selector: AttentionMassRule())
+            ),
         ]
         let most = schedule.grids.map(\.tokenCount).max() ?? 0, count = 2 * 16 * most * 128
         (queries, keys, values) = (FloatBuffer(count: count), FloatBuffer(count: count), FloatBuffer(count: count))

@@ -2,7 +2,7 @@ import VernierCore
 
 /// One measurement: a case, one of the variants that are compared, and what it took.
 struct Sample {
-    /// What is measured, for example `linear 512 x 2048 -> 8192`.
+    /// What is measured, for example `512 rows, fc1 2048 -> 8192`.
     let name: String
     /// Which of the alternatives, for example `bfloat16`.
     let variant: String

@@ -8,7 +8,8 @@ import StatisticsFile
 import VernierCore
 
 /// The tool's own stages on a model: loading, drawing pictures with the full cache and with a profile, calibrating on as
-/// many, compiling. Drawing and calibrating alternate within a round.
+/// many, without and with the probes of layers and formats, compiling. Drawing and calibrating alternate within a round;
+/// drawing includes the image decoder, which a calibration does not run.
 struct ToolCase {
     private let path: String
     private let profilePath: String?
@@ -31,9 +32,10 @@ struct ToolCase {
         }
         corpus = file
         model = try ImageModel(path: path)
-        var generators = [("full cache", try ImageGenerator(model: model))]
+        var generators = [("draw with the full cache", try ImageGenerator(model: model))]
         if let profile {
-            generators.append(("profile", try ImageGenerator(model: model, profile: try Profile(contentsOf: profile))))
+            generators.append(
+                ("draw with the profile", try ImageGenerator(model: model, profile: try Profile(contentsOf: profile))))
         }
         self.generators = generators
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("VernierBench-\(getpid())")
@@ -56,12 +58,14 @@ struct ToolCase {
             return Sample(name: work, variant: variant, seconds: seconds)
         }
         let statistics = folder.appendingPathComponent("statistics.h5").path
-        let calibrator = try Calibrator(
-            model: model,
-            request: CalibrationRequest(
-                corpus: corpus, limit: pictures, sensitivityPrompts: 0, batchSize: 4, toolVersion: "bench"))
-        let calibrating = try Stopwatch.seconds { try calibrator.run(savingTo: statistics) }
-        samples.append(Sample(name: work, variant: "calibrate", seconds: calibrating))
+        let probing = CalibrationRequest(corpus: corpus, limit: pictures, batchSize: 4, toolVersion: "bench")
+        var plain = probing
+        plain.sensitivityPrompts = 0
+        for (variant, request) in [("calibrate without probes", plain), ("calibrate with probes", probing)] {
+            let calibrator = try Calibrator(model: model, request: request)
+            let seconds = try Stopwatch.seconds { try calibrator.run(savingTo: statistics) }
+            samples.append(Sample(name: work, variant: variant, seconds: seconds))
+        }
         let compiling = try Stopwatch.seconds {
             let measured = try StatisticsFile.read(statistics)
             _ = try compile(
@@ -72,7 +76,7 @@ struct ToolCase {
                     selection: try SelectionRule(name: CompilationRequest.defaultSelectionName(for: measured)),
                     toolVersion: "bench"))
         }
-        samples.append(Sample(name: "compile 10 %", variant: "statistics read", seconds: compiling))
+        samples.append(Sample(name: "compile 10 %", variant: "from statistics with probes", seconds: compiling))
         let loading = try Stopwatch.seconds { _ = try ImageModel(path: path) }
         samples.append(Sample(name: "load the model", variant: "packed", seconds: loading, bytes: Double(weightBytes)))
         if let profilePath {

@@ -2,12 +2,13 @@ import ArgumentParser
 import TensorKernels
 import VernierCore
 
-/// Measures kernels for `Calibration/PyTorch/bench.py`, which repeats this in alternation with PyTorch's and works out
-/// medians and shares of the roofline: prints one round of samples as JSON.
+/// Prints one round of timings as JSON, for two scripts that repeat it in alternation with PyTorch and work out medians
+/// and shares of the roofline: `Calibration/PyTorch/kernels.py` runs all cases, `bench.py` the roofline alone.
 @main
 struct VernierBench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "VernierBench", abstract: "Print one round of kernel timings as JSON.")
+        commandName: "VernierBench", abstract: "Print one round of kernel timings as JSON.",
+        version: VernierVersion.current)
 
     /// What can be measured.
     enum Case: String, CaseIterable, ExpressibleByArgument {
@@ -60,7 +61,8 @@ struct VernierBench: ParsableCommand {
             let samples = try runs.flatMap { try $0() }
             let json: JSONValue = [
                 "format": "vernier-bench", "version": 1, "threads": .integer(Int64(Parallel.threadCount)),
-                "kernels": .string(Kernels.instructionSet), "samples": .array(samples.map(\.jsonValue)),
+                "arithmetic": .string(Arithmetic.current.rawValue), "kernels": .string(Kernels.instructionSet),
+                "samples": .array(samples.map(\.jsonValue)),
             ]
             print(try json.canonicalLine())
         }
