@@ -3,6 +3,7 @@ import KVCacheRuntime
 import ModelFamilies
 import ProfileFormat
 import TensorKernels
+import VernierCore
 
 /// Adds the sketches of a batch's prompts to sums that it holds for the time of the batch.
 ///

@@ -2,6 +2,7 @@ import CalibrationStatistics
 import KVCacheRuntime
 import ProfileFormat
 import TensorKernels
+import VernierCore
 
 /// Attends again with the history stored in narrower formats and measures how far the residual stream moves.
 ///

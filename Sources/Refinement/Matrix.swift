@@ -1,4 +1,5 @@
 import TensorKernels
+import VernierCore
 
 /// A small dense matrix, row-major, float32: what the fit of one cell works on.
 struct Matrix {

@@ -1,9 +1,6 @@
 import CKernels
 import VernierCore
 
-// `Arithmetic` is as much a word of this module as `LinearLayer`, which takes it: importing this one is enough.
-@_exported import enum VernierCore.Arithmetic
-
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Darwin)

@@ -1,4 +1,5 @@
 import TensorKernels
+import VernierCore
 
 /// The linear layers of an Infinity-2B block on the maps of 0.06M, both branches: the first scales and the last.
 struct LinearCase {

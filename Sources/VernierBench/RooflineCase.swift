@@ -1,4 +1,5 @@
 import TensorKernels
+import VernierCore
 
 /// What the machine can do at most: the packed product on operands that stay in a core's cache, and reading memory.
 struct RooflineCase {

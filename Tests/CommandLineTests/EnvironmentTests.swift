@@ -3,6 +3,7 @@ import Foundation
 import TensorKernels
 import TestSupport
 import Testing
+import VernierCore
 
 /// What the environment may ask of the kernels, and what it may not.
 @Suite struct EnvironmentTests {

@@ -2,6 +2,7 @@ import CKernels
 import TensorKernels
 import TestSupport
 import Testing
+import VernierCore
 
 /// The sketches of the attention kernel against their definition in Float64, and the same bits on every path.
 @Suite(.serialized) struct AttentionSketchTests {

@@ -2,6 +2,7 @@ import CKernels
 import TensorKernels
 import TestSupport
 import Testing
+import VernierCore
 
 /// What each storage format keeps of a row, and that attention reads stored rows in place.
 @Suite(.serialized) struct RowFormatTests {
