@@ -204,7 +204,8 @@ def arguments():
     unknown = set(options.precisions) - {"fp32", "bf16", "autocast"}
     if unknown or min(options.threads + options.batch + [options.rounds, options.batches]) < 1:
         parser.error("--precisions are of fp32, bf16, autocast; all numbers are at least 1")
-    for path in [*(Path(one) for one in (options.vernier, options.roofline) if one), options.prompts, *(folder / "config.json" for folder in options.models)]:
+    binaries = [Path(one) for one in (options.vernier, options.roofline) if one]
+    for path in [*binaries, options.prompts, *(folder / "config.json" for folder in options.models)]:
         if not path.is_file():
             parser.error(f"{path}: no such file")
     options.vernier = str(Path(options.vernier).resolve())

@@ -73,6 +73,7 @@ struct LayerProbe {
         }
         return responses
     }
+
     /// For how many layers what enters them may be held.
     private func layersHeld(pictures: Int) -> Int {
         let tokens = layout.schedule.grids.reduce(0) { $0 + $1.tokenCount }
